@@ -1,7 +1,7 @@
 """One error type and one code table for the command line, the API and the Python package.
 
-Every error a user can meet is raised as ``FathomError(code, **fields)``. Its row in :data:`CODES` gives the HTTP status,
-the OpenAI error type and a template a language; a message says what was found, what was expected and what to do.
+Every error a user can meet is raised as ``FathomError(code, **fields)``. Its row in :data:`CODES` gives the HTTP
+status, the OpenAI error type and a template a language; a message says what was found, what was expected, what to do.
 """
 
 from __future__ import annotations
@@ -37,24 +37,56 @@ CODES: dict[str, Code] = {
         _MISSING,
         "no model {name!r}: not a path, not in the store, not in the Hugging Face cache; try `fathom models list` "
         "or `fathom pull {name}`",
-        "找不到模型 {name!r}：不是路径，模型库和 Hugging Face 缓存中也没有；试试 `fathom models list` 或 `fathom pull {name}`",
+        "找不到模型 {name!r}：不是路径，模型库和 Hugging Face 缓存中也没有；"
+        "试试 `fathom models list` 或 `fathom pull {name}`",
     ),
     "file_unreadable": Code(400, _REQUEST, "{path}: {problem}", "{path}：{problem}"),
-    "file_malformed": Code(400, _REQUEST, "{path} is damaged or no {format} file: {problem}", "{path} 已损坏或不是 {format} 文件：{problem}"),
+    "file_malformed": Code(
+        400,
+        _REQUEST,
+        "{path} is damaged or no {format} file: {problem}",
+        "{path} 已损坏或不是 {format} 文件：{problem}",
+    ),
     "shard_missing": Code(
-        400, _REQUEST, "{path} is missing, though {index} names it; pull the model again", "缺少 {path}（{index} 中列出）；请重新下载模型"
+        400,
+        _REQUEST,
+        "{path} is missing, though {index} names it; pull the model again",
+        "缺少 {path}（{index} 中列出）；请重新下载模型",
     ),
     "tensor_missing": Code(400, _REQUEST, "{path} has no tensor {name}", "{path} 中没有张量 {name}"),
     "tensor_shape": Code(
-        400, _REQUEST, "tensor {name} has shape {found}, the configuration asks for {expected}", "张量 {name} 的形状是 {found}，配置要求 {expected}"
+        400,
+        _REQUEST,
+        "tensor {name} has shape {found}, the configuration asks for {expected}",
+        "张量 {name} 的形状是 {found}，配置要求 {expected}",
     ),
-    "tensor_type": Code(400, _REQUEST, "tensor {name}: type {found} can't be used here; known: {known}", "张量 {name}：不支持类型 {found}；支持：{known}"),
+    "tensor_type": Code(
+        400,
+        _REQUEST,
+        "tensor {name}: type {found} can't be used here; known: {known}",
+        "张量 {name}：不支持类型 {found}；支持：{known}",
+    ),
     "tensor_not_finite": Code(
-        400, _REQUEST, "tensor {name} holds NaN or infinite values; the file is damaged", "张量 {name} 含有 NaN 或无穷大；文件已损坏"
+        400,
+        _REQUEST,
+        "tensor {name} holds NaN or infinite values; the file is damaged",
+        "张量 {name} 含有 NaN 或无穷大；文件已损坏",
     ),
-    "checkpoint_mismatch": Code(400, _REQUEST, "{path} does not match its configuration: {problem}", "{path} 与其配置不符：{problem}"),
-    "format_unsupported": Code(400, _REQUEST, "{what} {found!r} is not supported; choose one of {known}", "不支持{what} {found!r}；可选：{known}"),
-    "no_space": Code(507, _SERVER, "{path}: the disk is full; {needed} needed, {free} free", "{path}：磁盘已满；需要 {needed}，可用 {free}"),
+    "checkpoint_mismatch": Code(
+        400, _REQUEST, "{path} does not match its configuration: {problem}", "{path} 与其配置不符：{problem}"
+    ),
+    "format_unsupported": Code(
+        400,
+        _REQUEST,
+        "{what} {found!r} is not supported; choose one of {known}",
+        "不支持{what} {found!r}；可选：{known}",
+    ),
+    "no_space": Code(
+        507,
+        _SERVER,
+        "{path}: the disk is full; {needed} needed, {free} free",
+        "{path}：磁盘已满；需要 {needed}，可用 {free}",
+    ),
     "memory": Code(
         400,
         _REQUEST,
@@ -64,11 +96,20 @@ CODES: dict[str, Code] = {
     "pull_failed": Code(502, _SERVER, "pulling {repo}: {problem}", "下载 {repo}：{problem}"),
     # text
     "no_tokenizer": Code(
-        400, _REQUEST, "{path} has no tokenizer; only calls with token ids work", "{path} 没有分词器；只能使用以 token id 为输入的调用"
+        400,
+        _REQUEST,
+        "{path} has no tokenizer; only calls with token ids work",
+        "{path} 没有分词器；只能使用以 token id 为输入的调用",
     ),
-    "no_chat_template": Code(400, _REQUEST, "{path} has no chat template; use plain completion", "{path} 没有对话模板；请使用纯文本补全"),
-    "template_failed": Code(400, _REQUEST, "the chat template refused the messages: {problem}", "对话模板拒绝了消息：{problem}"),
-    "encoding": Code(400, _REQUEST, "{where} is not valid UTF-8 (byte {offset})", "{where} 不是有效的 UTF-8（第 {offset} 字节）"),
+    "no_chat_template": Code(
+        400, _REQUEST, "{path} has no chat template; use plain completion", "{path} 没有对话模板；请使用纯文本补全"
+    ),
+    "template_failed": Code(
+        400, _REQUEST, "the chat template refused the messages: {problem}", "对话模板拒绝了消息：{problem}"
+    ),
+    "encoding": Code(
+        400, _REQUEST, "{where} is not valid UTF-8 (byte {offset})", "{where} 不是有效的 UTF-8（第 {offset} 字节）"
+    ),
     # requests
     "parameter_invalid": Code(400, _REQUEST, "{param}: {problem}", "{param}：{problem}"),
     "parameter_unsupported": Code(400, _REQUEST, "{param} is not supported", "不支持参数 {param}"),
@@ -76,21 +117,35 @@ CODES: dict[str, Code] = {
     "context_length_exceeded": Code(
         400,
         _REQUEST,
-        "{prompt} prompt tokens and {wanted} to generate exceed the context of {context} tokens; shorten the prompt or max_tokens",
+        "{prompt} prompt tokens and {wanted} to generate exceed the context of {context} tokens; "
+        "shorten the prompt or max_tokens",
         "提示词 {prompt} 个 token 加上要生成的 {wanted} 个超出上下文 {context}；请缩短提示词或减小 max_tokens",
     ),
-    "token_out_of_range": Code(400, _REQUEST, "token id {found} is not in 0..{last}", "token id {found} 不在 0..{last} 范围内"),
+    "token_out_of_range": Code(
+        400, _REQUEST, "token id {found} is not in 0..{last}", "token id {found} 不在 0..{last} 范围内"
+    ),
     "grammar_invalid": Code(400, _REQUEST, "{param}: {problem}", "{param}：{problem}"),
     "not_finite": Code(
-        500, _SERVER, "the model produced NaN or infinite logits; check it with `fathom models verify`", "模型输出了 NaN 或无穷大；请用 `fathom models verify` 检查"
+        500,
+        _SERVER,
+        "the model produced NaN or infinite logits; check it with `fathom models verify`",
+        "模型输出了 NaN 或无穷大；请用 `fathom models verify` 检查",
     ),
-    "queue_full": Code(429, "rate_limit_error", "{waiting} requests are waiting already; try again later", "已有 {waiting} 个请求在排队；请稍后再试"),
+    "queue_full": Code(
+        429,
+        "rate_limit_error",
+        "{waiting} requests are waiting already; try again later",
+        "已有 {waiting} 个请求在排队；请稍后再试",
+    ),
     "request_invalid": Code(400, _REQUEST, "{problem}", "{problem}"),
     "route_unknown": Code(404, _MISSING, "no such route: {method} {path}", "没有该接口：{method} {path}"),
     # machine
     "cpu_level": Code(400, _REQUEST, "FATHOM_CPU: {problem}", "FATHOM_CPU：{problem}"),
     "extra_missing": Code(
-        400, _REQUEST, "{feature} needs the extra [{extra}]: pip install 'fathom-llm[{extra}]'", "{feature} 需要额外组件 [{extra}]：pip install 'fathom-llm[{extra}]'"
+        400,
+        _REQUEST,
+        "{feature} needs the extra [{extra}]: pip install 'fathom-llm[{extra}]'",
+        "{feature} 需要额外组件 [{extra}]：pip install 'fathom-llm[{extra}]'",
     ),
     "internal": Code(500, _SERVER, "internal error: {problem}", "内部错误：{problem}"),
 }

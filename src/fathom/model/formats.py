@@ -1,0 +1,71 @@
+"""Which storage a format gives each weight, and the bytes that follow: memory is known before anything is loaded.
+
+A format (``float32``, ``bfloat16``, ``int8``, ``int4``) is a rule by role. Norms, biases and the router stay float:
+they are tiny and the choice of experts hangs on them. In ``int4`` the embedding, the head and kv_b_proj (read in both
+directions, 0.4 % of the parameters of V2-Lite) are int8.
+"""
+
+from __future__ import annotations
+
+from .program import Program, Weight
+
+__all__ = ["FORMATS", "GROUPS", "cache_bytes", "decode_bytes", "scratch_bytes", "storage", "weight_bytes"]
+
+FORMATS = ("float32", "bfloat16", "int8", "int4")
+GROUPS = (32, 64, 128)  # columns that share a scale
+_BYTES = {"F32": 4.0, "BF16": 2.0}
+
+
+def storage(weight: Weight, format: str, group: int = 32) -> tuple[str, int]:
+    """Storage of a weight in a format: ("F32" | "BF16" | "int8" | "int4", columns a scale or 0)."""
+    if len(weight.shape) == 1:
+        return "F32", 0
+    if format in ("float32", "bfloat16"):
+        return ("F32" if format == "float32" else "BF16"), 0
+    if weight.role == "router":
+        return "F32", 0
+    bits = "int8" if format == "int8" or weight.role in ("embedding", "head", "kv_b") else "int4"
+    return bits, _group(weight.shape[1], group)
+
+
+def _group(columns: int, group: int) -> int:
+    """The largest of group, group/2, ... 32 that divides the columns; 32 (with padding) where none does."""
+    while group > 32 and columns % group:
+        group //= 2
+    return group
+
+
+def bytes_of(weight: Weight, format: str, group: int = 32) -> int:
+    """Bytes of one weight as the native engine holds it (a half-precision scale a row and group)."""
+    kind, columns = storage(weight, format, group)
+    if kind in _BYTES:
+        return int(weight.size * _BYTES[kind])
+    rows, cols = -(-weight.shape[0] // 16) * 16, -(-weight.shape[1] // columns) * columns
+    return rows * cols // (1 if kind == "int8" else 2) + rows * (cols // columns) * 2
+
+
+def weight_bytes(program: Program, format: str, group: int = 32) -> int:
+    """Bytes of all weights in a format."""
+    return sum(bytes_of(w, format, group) for w in program.weights.values())
+
+
+def decode_bytes(
+    program: Program, format: str, group: int = 32, context: int = 0, cache_dtype: str = "bfloat16"
+) -> int:
+    """Bytes one decode step reads: the active weights once and the latent cache of ``context`` tokens."""
+    weights = sum(share * bytes_of(w, format, group) for op in program.ops for w, share in op.weights_read())
+    return round(weights) + cache_bytes(program, context, cache_dtype)
+
+
+def cache_bytes(program: Program, context: int, cache_dtype: str = "bfloat16") -> int:
+    """Bytes of the latent cache: layers * (kv_lora_rank + qk_rope_head_dim) values a token."""
+    return program.cache_width * context * (4 if cache_dtype == "float32" else 2)
+
+
+def scratch_bytes(program: Program, chunk: int, context: int, threads: int) -> int:
+    """Bytes of buffers for a chunk of tokens, its expert slots, and expanded keys and values of a head a thread."""
+    c = program.config
+    rows = sum(program.buffers.values()) - program.buffers["logits"]
+    slots = (c.num_experts_per_tok or 0) * (c.moe_intermediate_size + c.hidden_size)
+    expanded = threads * context * (c.qk_head_dim + c.v_head_dim)
+    return 4 * (chunk * (rows + max(slots, c.intermediate_size)) + program.buffers["logits"] + expanded)
