@@ -81,6 +81,7 @@ CODES: dict[str, Code] = {
         "{what} {found!r} is not supported; choose one of {known}",
         "不支持{what} {found!r}；可选：{known}",
     ),
+    "in_use": Code(409, _REQUEST, "{path} is being written by another process; wait for it", "{path} 正由另一个进程写入；请等待"),
     "no_space": Code(
         507,
         _SERVER,

@@ -1,0 +1,1 @@
+"""Checkpoints on disk: safetensors, GGUF and fathom's packed format, all under the official tensor names."""

@@ -1,0 +1,98 @@
+"""Output that is either complete or absent: files and folders are written beside their place and renamed at the end.
+
+A leftover of a killed process carries a hidden name (``.NAME.partial``) and is replaced by the next run; a lock keeps
+two living processes from sharing it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from fathom.errors import FathomError
+
+__all__ = ["atomic_file", "atomic_folder", "check_space", "human"]
+
+
+def human(nbytes: int) -> str:
+    """1536 -> "1.5 KiB"."""
+    size, units = float(nbytes), iter(("B", "KiB", "MiB", "GiB", "TiB"))
+    unit = next(units)
+    while size >= 1000 and unit != "TiB":
+        size, unit = size / 1024, next(units)
+    return f"{size:.3g} {unit}"
+
+
+def check_space(path: Path, needed: int) -> None:
+    """Refuse before the work where ``needed`` bytes don't fit beside ``path``."""
+    folder = path.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    if (free := shutil.disk_usage(folder).free) < needed:
+        raise FathomError("no_space", path=path, needed=human(needed), free=human(free))
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A file open for writing that replaces ``path`` when the block ends well and vanishes when it doesn't."""
+    partial = path.with_name(f".{path.name}.partial")
+    with _or_clear_error(path), partial.open("wb") as file:
+        try:
+            _lock(file.fileno(), path)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:  # also Ctrl-C: nothing half-written stays
+            partial.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A new folder that becomes ``path`` (which must not exist) when the block ends well, else is removed."""
+    if path.exists():
+        raise FathomError("file_unreadable", path=path, problem="exists already; remove it or choose another name")
+    partial = path.with_name(f".{path.name}.partial")
+    with _or_clear_error(path):
+        partial.mkdir(parents=True, exist_ok=True)
+        handle = os.open(partial, os.O_RDONLY)
+        try:
+            _lock(handle, path)
+            for stale in partial.iterdir():
+                stale.unlink()
+            yield partial
+            partial.rename(path)
+        except FathomError as error:
+            if error.code != "in_use":
+                shutil.rmtree(partial, ignore_errors=True)
+            raise
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        finally:
+            os.close(handle)
+
+
+def _lock(handle: int, path: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise FathomError("in_use", path=path) from None
+
+
+@contextmanager
+def _or_clear_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            free = shutil.disk_usage(path.absolute().parent).free
+            raise FathomError("no_space", path=path, needed="more", free=human(free)) from None
+        raise FathomError("file_unreadable", path=path, problem=error.strerror or str(error)) from error

@@ -1,0 +1,233 @@
+"""A checkpoint as everything else sees it: a configuration and tensors under official names, wherever they lie.
+
+Whatever the folder or file holds (official, fused or DeepSeek's inference names; one file or shards; GGUF; fathom's
+packed format), :func:`open_checkpoint` presents ``TensorRef``s under the official per-expert names. Opening reads
+headers only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakValueDictionary
+
+from fathom.errors import FathomError
+from fathom.weights.safetensors import Header, read_header
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fathom.config import ModelConfig
+
+__all__ = ["DENSE", "QUANTIZED", "Checkpoint", "TensorRef", "open_checkpoint"]
+
+DENSE = ("F32", "F16", "BF16")
+QUANTIZED = ("Q8_0", "Q4_0", "Q5_0", "Q4_K", "Q5_K", "Q6_K")  # GGUF block types that repack exactly
+TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("chat_template.jinja", "generation_config.json"),
+)
+
+_maps: WeakValueDictionary[tuple[Path, int, int], mmap.mmap] = WeakValueDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRef:
+    """Where one tensor's bytes lie; nothing is read until asked for."""
+
+    name: str  # official
+    shape: tuple[int, ...]
+    type: str  # DENSE, QUANTIZED, "packed" (see spec), or a stored dtype that can't be loaded, such as "F8_E4M3"
+    path: Path
+    offset: int
+    nbytes: int
+    spec: dict[str, Any] | None = None  # of _native.Matrix.view, where type is "packed"
+
+    def map(self) -> NDArray[np.uint8]:
+        """The bytes as a read-only view of the mapped file, which it keeps alive; touched pages count as memory."""
+        import numpy as np
+
+        try:
+            with self.path.open("rb") as file:
+                stat = self.path.stat()
+                key = (self.path, stat.st_ino, stat.st_mtime_ns)
+                if (mapping := _maps.get(key)) is None:
+                    mapping = _maps[key] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:  # ValueError: an empty file can't be mapped
+            raise FathomError("file_unreadable", path=self.path, problem=error) from None
+        if len(mapping) < self.offset + self.nbytes:
+            raise self._truncated(len(mapping))
+        return np.frombuffer(mapping, np.uint8, self.nbytes, self.offset)
+
+    def read(self) -> NDArray[np.uint8]:
+        """The bytes copied into fresh memory, which is freed with the array: for tensors that are converted."""
+        import numpy as np
+
+        try:
+            data = np.fromfile(self.path, np.uint8, self.nbytes, offset=self.offset)
+        except OSError as error:
+            raise FathomError("file_unreadable", path=self.path, problem=error) from None
+        if data.size < self.nbytes:
+            raise self._truncated(self.offset + data.size)
+        return data
+
+    def floats(self) -> NDArray[np.float32]:
+        """The exact values as float32 of ``shape``, decoded from any loadable type."""
+        import numpy as np
+
+        raw = self.read()
+        if self.type in DENSE:
+            values = dense_floats(raw, self.type)
+        elif self.type in QUANTIZED or self.type == "packed":
+            from fathom._native import Matrix
+
+            matrix = Matrix.view(_aligned(raw), self.spec) if self.spec else self.repack(raw)
+            values = matrix.unpack()
+        else:
+            raise FathomError("tensor_type", name=self.name, found=self.type, known=", ".join(DENSE + QUANTIZED))
+        return np.asarray(values, np.float32).reshape(self.shape)
+
+    def repack(self, raw: NDArray[np.uint8]) -> Any:
+        """GGUF blocks as a native Matrix of the same values."""
+        from fathom._native import Matrix
+
+        return Matrix.pack(raw, self.type, math.prod(self.shape[:-1]), self.shape[-1], 0, 0)
+
+    def part(self, name: str, shape: tuple[int, ...], index: int) -> TensorRef:
+        """The ``index``-th of the equal parts of this shape that the tensor consists of (an expert of a stack)."""
+        nbytes = self.nbytes * math.prod(shape) // math.prod(self.shape)
+        return replace(self, name=name, shape=shape, offset=self.offset + index * nbytes, nbytes=nbytes)
+
+    def _truncated(self, size: int) -> FathomError:
+        problem = f"tensor {self.name} ends at byte {self.offset + self.nbytes}, the file at {size} (truncated)"
+        return FathomError("file_malformed", path=self.path, format="weights", problem=problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    path: Path
+    config: ModelConfig
+    tensors: Mapping[str, TensorRef]  # official names
+    format: Literal["safetensors", "gguf", "packed"]
+    tokenizer_files: Mapping[str, Path | str] = field(
+        default_factory=dict
+    )  # file name -> where it lies, or its text (GGUF)
+    unused: tuple[str, ...] = ()  # tensors of multi-token-prediction layers, which nothing here runs
+    metadata: Mapping[str, Any] = field(default_factory=dict)  # GGUF keys and values; safetensors' __metadata__
+
+    @property
+    def nbytes(self) -> int:
+        return sum(ref.nbytes for ref in self.tensors.values())
+
+
+def dense_floats(raw: NDArray[np.uint8], type: str) -> NDArray[np.float32]:
+    """Bytes of a DENSE type as float32, flat. BF16 is the upper half of a float32."""
+    import numpy as np
+
+    if type == "F32":
+        return raw.view(np.float32)
+    if type == "F16":
+        return raw.view(np.float16).astype(np.float32)
+    return (raw.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+
+
+def open_checkpoint(path: str | Path) -> Checkpoint:
+    """Open a folder, a .safetensors file with its config.json beside it, or a .gguf file."""
+    path = Path(path)
+    if not path.exists():
+        raise FathomError("file_unreadable", path=path, problem="no such file or folder")
+    shards = _shards(path) if path.is_dir() else [path]
+    if shards[0].suffix == ".gguf":
+        from fathom.weights.gguf_read import read_gguf
+
+        return read_gguf(shards[0])
+    if shards[0].suffix != ".safetensors":
+        raise _no_weights(path, [path])
+    return _open_safetensors(path if path.is_dir() else path.parent, shards)
+
+
+def _open_safetensors(folder: Path, shards: list[Path]) -> Checkpoint:
+    from fathom.config import ModelConfig
+    from fathom.weights import names, packed
+
+    _refuse_parallel(shards)
+    config = ModelConfig.load(folder)
+    stored: dict[str, TensorRef] = {}
+    metadata: dict[str, str] = {}
+    for shard in shards:
+        header = read_header(shard)
+        metadata |= header.metadata
+        for ref in packed.members(shard, header) if packed.KEY in header.metadata else _refs(shard, header):
+            if ref.name in stored:
+                raise FathomError(
+                    "checkpoint_mismatch", path=shard, problem=f"tensor {ref.name} is also in {stored[ref.name].path}"
+                )
+            stored[ref.name] = ref
+    tensors, unused = names.canonical(stored, config, folder)
+    files = {name: folder / name for name in TOKENIZER_FILES if (folder / name).is_file()}
+    is_packed = packed.KEY in metadata
+    return Checkpoint(folder, config, tensors, "packed" if is_packed else "safetensors", files, unused, metadata)
+
+
+def _refs(path: Path, header: Header) -> Iterator[TensorRef]:
+    for name, entry in header.tensors.items():
+        yield TensorRef(name, entry.shape, entry.dtype, path, entry.offset, entry.nbytes)
+
+
+def _shards(folder: Path) -> list[Path]:
+    """The weight files of a folder: those its index names, else all safetensors files, else a GGUF."""
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        return _indexed(folder, index)
+    for pattern in ("model*.safetensors", "*.safetensors", "*.gguf"):
+        if found := sorted(folder.glob(pattern)):
+            return found
+    raise _no_weights(folder, list(folder.iterdir()))
+
+
+def _indexed(folder: Path, index: Path) -> list[Path]:
+    try:
+        names = json.loads(index.read_text("utf-8"))["weight_map"].values()
+        shards = sorted({folder / Path(name).name for name in names if name})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise FathomError(
+            "file_malformed", path=index, format="index", problem=f"no weight_map of names ({error})"
+        ) from None
+    for shard in shards:
+        if not shard.is_file():
+            raise FathomError("shard_missing", path=shard, index=index.name)
+    if not shards:
+        raise FathomError("file_malformed", path=index, format="index", problem="its weight_map is empty")
+    return shards
+
+
+def _refuse_parallel(shards: list[Path]) -> None:
+    """DeepSeek's convert.py cuts matrices when it writes for several GPUs; only its whole form can be read."""
+    for shard in shards:
+        if (match := re.fullmatch(r"model\d+-mp(\d+)\.safetensors", shard.name)) and match[1] != "1":
+            problem = f"holds one of {match[1]} model-parallel parts; convert again with --model-parallel 1"
+            raise FathomError("file_unreadable", path=shard, problem=problem)
+
+
+def _no_weights(path: Path, files: list[Path]) -> FathomError:
+    pickles = sorted(file.name for file in files if file.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl"))
+    found = f"it holds {pickles[0]}, a pickle, which could run code" if pickles else "no weights found"
+    return FathomError("file_unreadable", path=path, problem=f"{found}; only .safetensors and .gguf are loaded")
+
+
+def _aligned(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A copy at a 64-byte boundary, as packed blobs need it."""
+    import numpy as np
+
+    buffer = np.empty(raw.size + 64, np.uint8)
+    start = -buffer.ctypes.data % 64
+    aligned = buffer[start : start + raw.size]
+    aligned[:] = raw
+    return aligned
