@@ -1,0 +1,67 @@
+# Two commands for users, on a machine with Python 3.11+, make and g++:
+#
+#   make chat    build everything into .venv (no PyTorch) and start a conversation; ARGS="-m MODEL ..." go to `fathom chat`
+#   make test    the same with the test extras; every test not marked slow, and the linters
+#
+# Lines piped into `make chat` are the turns of one conversation; standard output carries the answers alone.
+
+MAKEFLAGS += --no-print-directory
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+SOURCES := pyproject.toml CMakeLists.txt $(wildcard csrc/*)
+APT := sudo apt install g++ make python3-venv python3-dev
+
+.PHONY: chat test slow lint clean
+.DELETE_ON_ERROR:
+
+chat: $(VENV)/core.stamp
+	@$(VENV)/bin/fathom chat $(ARGS)
+
+test: $(VENV)/test.stamp lint
+	@$(PY) -m pytest $(ARGS)
+
+slow: $(VENV)/oracle.stamp
+	@$(PY) -m pytest -m slow $(ARGS)
+
+lint: $(VENV)/test.stamp
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+clean:
+	rm -rf $(VENV) build
+
+# What is missing is named before anything is built.
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "fathom: Python 3.11 or newer is needed, '$(PYTHON)' is $$($(PYTHON) -V 2>&1); try: make PYTHON=python3.12 chat" >&2; exit 1; }
+	@command -v $${CXX:-g++} >/dev/null || { echo "fathom: no C++ compiler; install one: $(APT)" >&2; exit 1; }
+	@$(PYTHON) -c 'import os, sysconfig; open(os.path.join(sysconfig.get_path("include"), "Python.h"))' 2>/dev/null || { \
+	  echo "fathom: no Python headers (Python.h); install them: $(APT)" >&2; exit 1; }
+	@echo "fathom: creating $(VENV)" >&2
+	@$(PYTHON) -m venv $(VENV) >&2 || { rm -rf $(VENV); \
+	  echo "fathom: Python has no working venv; install it: $(APT)" >&2; exit 1; }
+
+$(VENV)/core.stamp: $(SOURCES) | $(PY)
+	@echo "fathom: installing the packages and compiling (a minute or two, once)" >&2
+	@$(PIP) install -e . >&2
+	@touch $@
+
+# PyTorch (tests and training only): its own CPU wheels where reachable, else the registry's build of the same version.
+$(VENV)/test.stamp: $(VENV)/core.stamp
+	@echo "fathom: installing the test extras" >&2
+	@$(PIP) install --timeout 3 --retries 0 --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 >&2 2>/dev/null \
+	  || $(PIP) install torch==2.13.0 >&2
+	@$(call extra,test) >&2
+	@touch $@
+
+$(VENV)/oracle.stamp: $(VENV)/test.stamp
+	@echo "fathom: compiling llama.cpp to compare with (about 7 minutes, once)" >&2
+	@$(call extra,oracle) >&2
+	@touch $@
+
+# Installs the packages of one extra without building fathom again.
+extra = $(PIP) install $$($(PY) -c 'import tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*extras["$(1)"])')

@@ -1,0 +1,61 @@
+"""The command ``fathom``: one file per group of verbs; every verb imports what it needs only when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Runs one command and exits: 0 done, 1 it failed, 2 wrongly called, 130 stopped by Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of a pipe has gone, `fathom ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of one command; errors become one line on standard error."""
+    from fathom.errors import FathomError, language
+
+    from .app import build
+    from .console import note
+    from .messages import say
+
+    try:
+        code = build()(arguments, prog_name="fathom", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except FathomError as error:
+        note(f"fathom: {error.message(language())}")
+        return 1
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # the last line of defence: users get one line, developers the traceback
+        if hasattr(error, "format_message"):  # typer's usage errors
+            note(f"fathom: {_usage(error)}")
+            return 2
+        if os.environ.get("FATHOM_DEBUG"):
+            raise
+        note(f"fathom: {say('debug', kind=type(error).__name__, problem=' '.join(str(error).split()))}")
+        return 1
+
+
+def _usage(error: Exception) -> str:
+    from .messages import say
+
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "fathom"
+    if name := getattr(error, "option_name", None):
+        if type(error).__name__ == "NoSuchOption":
+            return say("usage.option", name=name, command=command)
+    problem = " ".join(str(error.format_message()).split())  # type: ignore[attr-defined]
+    return say("usage.other", problem=problem.removesuffix(".") + ".", command=command)

@@ -1,0 +1,49 @@
+"""The verbs of ``fathom``, put together."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from fathom import __version__
+
+from . import chat, convert, doctor, models, serve, trace
+from .console import emit, plain
+from .messages import say
+
+__all__ = ["build"]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        emit(f"fathom {__version__}")
+        raise typer.Exit
+
+
+def _top(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help=say("app.version"))] = False) -> None:
+    del version
+
+
+def build() -> Callable[..., Any]:
+    """The command line; help is drawn with rich on a terminal and plain in a pipe."""
+    style: Any = dict(rich_markup_mode=None if plain(sys.stdout) else "rich", no_args_is_help=True, pretty_exceptions_enable=False)
+    settings: Any = dict(help_option_names=["-h", "--help"])
+    top = typer.Typer(help=say("app"), context_settings=settings, **style)
+    top.callback()(_top)
+    top.command("chat", help=say("chat"))(chat.chat)
+    top.command("serve", help=say("serve"))(serve.serve)
+    group = typer.Typer(help=say("models"), context_settings=settings, **style)
+    for name, verb in models.VERBS.items():
+        group.command(name, help=say(f"models.{name}"))(verb)
+    top.add_typer(group, name="models")
+    top.command("pull", help=say("pull"))(models.pull)
+    top.command("quantize", help=say("quantize"))(convert.quantize)
+    top.command("export", help=say("export"))(convert.export)
+    top.command("dummy", help=say("dummy"))(convert.dummy)
+    top.command("trace", help=say("trace"))(trace.trace)
+    top.command("doctor", help=say("doctor"))(doctor.doctor)
+    return typer.main.get_command(top)

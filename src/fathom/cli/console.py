@@ -1,0 +1,122 @@
+"""Where the command line writes: results on standard output, everything else on standard error; rich on terminals only."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+__all__ = ["Report", "emit", "emit_json", "human", "note", "progress", "short", "table"]
+
+PATIENCE = 1.0  # seconds of silence before a progress bar appears
+EVERY = 15.0  # seconds between progress lines where there is no terminal
+
+
+class Report(Protocol):
+    """What long work calls as it goes; units are bytes everywhere."""
+
+    def __call__(self, done: int, total: int, /) -> None: ...
+
+
+def emit(text: str, end: str = "\n") -> None:
+    print(text, end=end, flush=True)  # noqa: T201 - this is the place where results leave
+
+
+def emit_json(value: object) -> None:
+    emit(json.dumps(value, ensure_ascii=False))
+
+
+def note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def plain(stream: Any) -> bool:
+    """No colours and no drawing: not a terminal, or the user asked for none (https://no-color.org)."""
+    return not stream.isatty() or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def human(count: int) -> str:
+    """Bytes as people read them: ``1.5 GiB``."""
+    size, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if size < 1000:
+            break
+        size, unit = size / 1024, larger
+    return f"{count} B" if unit == "B" else f"{size:.3g} {unit}"
+
+
+def short(count: float) -> str:
+    """A count as people read it: ``5.3 G``."""
+    for unit in ("", " k", " M", " G"):
+        if count < 1000:
+            return f"{count:.3g}{unit}"
+        count /= 1000
+    return f"{count:.3g} T"
+
+
+def table(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], footer: Sequence[str] | None = None) -> None:
+    """Prints aligned columns of (title, is a number); the same text in a pipe, without colours and cut-offs."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    bare = plain(sys.stdout)
+    console = Console(file=sys.stdout, no_color=bare, highlight=False, width=None if sys.stdout.isatty() else 10_000)
+    grid = Table(box=None, show_footer=footer is not None, pad_edge=False, header_style="" if bare else "bold", padding=(0, 2, 0, 0))
+    for index, (title, number) in enumerate(columns):
+        grid.add_column(
+            title, justify="right" if number else "left", footer=footer[index] if footer else "", overflow="fold", footer_style="bold"
+        )
+    for row in rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    console.print(grid, soft_wrap=False)
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Report]:
+    """A bar on standard error with rate and time left, for work that turns out to take longer than a moment.
+
+    >>> with progress("loading mini") as report: load(progress=report)
+    """
+    started, bar, last = time.monotonic(), None, 0.0
+    task: TaskID | None = None
+
+    def report(done: int, total: int, /) -> None:
+        nonlocal bar, task, last
+        now = time.monotonic()
+        if now - started < PATIENCE or (done < total and now - last < 0.1):
+            return
+        if not sys.stderr.isatty():
+            if now - max(last, started) >= EVERY:
+                note(f"{label}: {human(done)} / {human(total)}")
+                last = now
+            return
+        last = now
+        if bar is None:
+            bar = _bar()
+            task = bar.add_task(label, total=total)
+            bar.start()
+        assert task is not None
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield report
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(file=sys.stderr, no_color=plain(sys.stderr))
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(True), TransferSpeedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True)
