@@ -191,8 +191,7 @@ class Case:
         rng = np.random.default_rng(self.seed)
         return {name: self._draw(rng, name, shape) for name, shape in shapes(self.config).items()}
 
-    @staticmethod
-    def _draw(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    def _draw(self, rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> torch.Tensor:
         x = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
         if name.endswith("e_score_correction_bias"):
             return 0.2 * x
@@ -200,7 +199,7 @@ class Case:
             x = 1 + 0.2 * x
         elif name.endswith(".bias"):
             x = 0.5 * x
-        elif "embed" not in name:
+        elif "embed" not in name or self.config["tie_word_embeddings"]:  # a tied table is a head too
             x = x / shape[1] ** 0.5
         return x.to(torch.bfloat16)
 
