@@ -94,11 +94,24 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "v2_esft": {**V2, "max_position_embeddings": 256},
     "v2_tied": {**V2, "q_lora_rank": 48, "n_group": None, "topk_group": None, "tie_word_embeddings": True},
     "v2_dense": {**V2, "first_k_dense_replace": 3, "rope_scaling": yarn(0.707, 0.707)},
-    "v3": {**V3, "q_lora_rank": 48, "n_group": 4, "topk_group": 2, "n_shared_experts": 1, "rope_scaling": yarn(1.0, 1.0)},
+    "v3": {
+        **V3,
+        "q_lora_rank": 48,
+        "n_group": 4,
+        "topk_group": 2,
+        "n_shared_experts": 1,
+        "rope_scaling": yarn(1.0, 1.0),
+    },
     "v3_attention_bias": {**V3, "q_lora_rank": 48, "attention_bias": True},
     "v3_half_split_rope": {**V3, "rope_interleave": False, "rope_scaling": yarn(1.0, 0.707)},
     "moonlight": {**V3, "routed_scaling_factor": 2.446, "rope_theta": 50000.0, "rms_norm_eps": 1e-5},
-    "gigachat3": {**V3, "v_head_dim": 48, "n_shared_experts": 1, "rope_theta": 100000.0, "rope_scaling": yarn(1.0, 1.0)},
+    "gigachat3": {
+        **V3,
+        "v_head_dim": 48,
+        "n_shared_experts": 1,
+        "rope_theta": 100000.0,
+        "rope_scaling": yarn(1.0, 1.0),
+    },
     "kanana2": {**V3, "n_routed_experts": 32, "num_experts_per_tok": 6, "rope_interleave": True, "rope_theta": 1e6},
     "glm4_moe_lite": {
         **V3,
@@ -134,7 +147,13 @@ CONFIGS: dict[str, dict[str, Any]] = {
     # transformers' classes can't be built without shared experts
     "v2_no_shared_experts": {**V2, "n_shared_experts": None},
 }
-TRANSFORMERS_WRONG = ("v2_norm_topk_prob", "vl2_noaux_tc", "v2_every_second_layer", "v3_softmax", "v2_no_shared_experts")
+TRANSFORMERS_WRONG = (
+    "v2_norm_topk_prob",
+    "vl2_noaux_tc",
+    "v2_every_second_layer",
+    "v3_softmax",
+    "v2_no_shared_experts",
+)
 TRANSFORMERS_RIGHT = tuple(name for name in CONFIGS if name not in TRANSFORMERS_WRONG)
 
 

@@ -66,7 +66,9 @@ class Formulas:
         if self.c["q_lora_rank"] is None:
             q = self.linear(h, at + "q_proj")
         else:
-            q = self.linear(self.norm(self.linear(h, at + "q_a_proj"), at + "q_a_layernorm", self.inner_eps), at + "q_b_proj")
+            q = self.linear(
+                self.norm(self.linear(h, at + "q_a_proj"), at + "q_a_layernorm", self.inner_eps), at + "q_b_proj"
+            )
         q = q.reshape(len(h), heads, nope + rope)
         c_kv, k_pe = self.latent(at, h)
         w_uk, w_uv = self.split_kv_b(self.w[at + "kv_b_proj.weight"].reshape(heads, -1, self.c["kv_lora_rank"]))
@@ -112,7 +114,9 @@ class Formulas:
             return extra
         low, high = self.ramp_bounds(
             *(
-                dim * math.log(self.yarn["original_max_position_embeddings"] / (turns * 2 * math.pi)) / (2 * math.log(theta))
+                dim
+                * math.log(self.yarn["original_max_position_embeddings"] / (turns * 2 * math.pi))
+                / (2 * math.log(theta))
                 for turns in (self.yarn["beta_fast"], self.yarn["beta_slow"])
             )
         )

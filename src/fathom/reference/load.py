@@ -1,39 +1,38 @@
-"""A checkpoint of any format becomes a :class:`Model`: official tensors are read one by one, others decoded first."""
+"""A checkpoint of any format becomes a :class:`Model`, one tensor at a time; quantised weights are decoded exactly."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from ..errors import FathomError
-from ..weights.checkpoint import TensorRef, open_checkpoint
+from ..weights.checkpoint import Checkpoint, open_checkpoint
 from .model import Model
 
-__all__ = ["load_model", "read_tensor"]
+__all__ = ["load_model"]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-_DENSE = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
-def load_model(path_or_name: str | Path, dtype: str = "float32") -> Model:
-    """Load an official folder, a packed folder or a GGUF file; quantised weights are decoded to ``dtype``."""
+def load_model(path_or_name: str | Path | Checkpoint, dtype: str = "float32") -> Model:
+    """Load an official or packed folder, a GGUF file, or a model by its name in the store."""
     if dtype not in _DTYPES:
         raise FathomError("format_unsupported", what="dtype", found=dtype, known=", ".join(_DTYPES))
-    path = Path(path_or_name)
-    if not path.exists():
-        from ..weights.store import resolve
-
-        path = resolve(str(path_or_name))
-    checkpoint = open_checkpoint(path)
+    checkpoint = path_or_name if isinstance(path_or_name, Checkpoint) else open_checkpoint(_find(path_or_name))
     model = Model(checkpoint.config, _DTYPES[dtype], empty=True)
     for name, target in model.state_dict().items():
-        if name not in checkpoint.tensors:
-            raise FathomError("tensor_missing", path=str(path), name=name)
-        source = read_tensor(checkpoint.tensors[name])
+        source = checkpoint.floats(name)
         if source.shape != target.shape:
-            raise FathomError("tensor_shape", name=name, found=tuple(source.shape), expected=tuple(target.shape))
-        target.copy_(source)
+            raise FathomError("tensor_shape", name=name, found=source.shape, expected=tuple(target.shape))
+        target.copy_(torch.from_numpy(source))
     return model
+
+
+def _find(name: str | Path) -> Path:
+    path = Path(name)
+    if path.exists():
+        return path
+    from ..weights.store import resolve
+
+    return resolve(str(name))

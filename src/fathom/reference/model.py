@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..config import ModelConfig
 from ..model.program import Op, View, Weight, build_program
-from .ops import OPS, LatentCache, Step
+from .ops import OPS, Call, LatentCache, Step
 
 __all__ = ["LatentCache", "Model"]
 
@@ -36,15 +36,15 @@ class Experts(nn.Module):
             for expert, matrix in enumerate(getattr(self, name).detach())
         }
 
-    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, _keep_vars: bool) -> None:
         destination.update(self._views(prefix))
 
     def _load_from_state_dict(
         self,
         state_dict: dict[str, Tensor],
         prefix: str,
-        local_metadata: Any,
-        strict: bool,
+        _metadata: Any,
+        _strict: bool,
         missing_keys: list[str],
         unexpected_keys: list[str],
         error_msgs: list[str],
@@ -97,11 +97,11 @@ class Model(nn.Module):
         return places
 
     def _module(self, path: str) -> nn.Module:
-        module: nn.Module = self
+        module: Any = self
         for part in path.split("."):
             if part not in module._modules:
                 module.add_module(part, nn.Module())
-            module = module._modules[part]  # type: ignore[assignment]
+            module = module._modules[part]
         return module
 
     @torch.no_grad()
@@ -133,7 +133,7 @@ class Model(nn.Module):
         for op in self.program.ops:
             inputs = [buffers[v.buffer][..., v.offset : v.offset + v.width] for v in op.inputs]
             weights = [getattr(module, name) for module, name in self._places.get(op.name, ())]
-            output = OPS[op.kind](op, inputs, weights, step)
+            output = OPS[op.kind](Call(step, op.attrs, op.layer), *inputs, *weights)
             self._store(buffers, op.output, output)
             if capture is not None:
                 capture(op.name, output)

@@ -10,16 +10,15 @@ K experts a token.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..model.program import Op
-
-__all__ = ["OPS", "LatentCache", "Step"]
+__all__ = ["OPS", "Call", "LatentCache", "Step"]
 
 
 @dataclass
@@ -43,7 +42,7 @@ class LatentCache:
 
 @dataclass(frozen=True)
 class Step:
-    """What ops share within one forward pass."""
+    """What all ops of one forward pass share."""
 
     tokens: Tensor  # (B, T)
     cos: Tensor  # (T, rope / 2), float32, of the positions of the new tokens
@@ -52,87 +51,90 @@ class Step:
     form: str  # "absorbed" | "expanded"
 
 
-def embedding(op: Op, inputs: list[Tensor], weights: list[Tensor], step: Step) -> Tensor:
-    return F.embedding(step.tokens, weights[0])
+@dataclass(frozen=True)
+class Call:
+    """One op of a step; its function takes this, the inputs and the weights."""
+
+    step: Step
+    attrs: Mapping[str, Any]
+    layer: int | None
 
 
-def rms_norm(op: Op, inputs: list[Tensor], weights: list[Tensor], step: Step) -> Tensor:
-    x = inputs[0].float()
-    x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + float(op.attrs["eps"]))
-    return weights[0] * x.to(inputs[0].dtype)  # cast before the product, as the official code does
+def embedding(call: Call, table: Tensor) -> Tensor:
+    return F.embedding(call.step.tokens, table)
 
 
-def linear(op: Op, inputs: list[Tensor], weights: list[Tensor], step: Step) -> Tensor:
-    return F.linear(inputs[0], *weights)
+def rms_norm(call: Call, x: Tensor, weight: Tensor) -> Tensor:
+    y = x.float()
+    y = y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + call.attrs["eps"])
+    return weight * y.to(x.dtype)  # cast before the product, as the official code does
 
 
-def rope(op: Op, inputs: list[Tensor], weights: list[Tensor], step: Step) -> Tensor:
-    start, dim = int(op.attrs["offset"]), int(op.attrs["dim"])
-    heads = inputs[0].unflatten(-1, (int(op.attrs["heads"]), int(op.attrs["stride"])))
-    before, turned, after = heads.split([start, dim, heads.shape[-1] - start - dim], dim=-1)
-    pairs = (dim // 2, 2) if op.attrs["interleave"] else (2, dim // 2)  # (i, i + 1) or (i, i + dim / 2)
-    axis = -1 if op.attrs["interleave"] else -2
+def linear(_: Call, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    return F.linear(x, weight, bias)
+
+
+def rope(call: Call, x: Tensor) -> Tensor:
+    offset, dim, interleave = call.attrs["offset"], call.attrs["dim"], call.attrs["interleave"]
+    heads = x.unflatten(-1, (call.attrs["heads"], call.attrs["stride"]))
+    before, turned, after = heads.split([offset, dim, heads.shape[-1] - offset - dim], dim=-1)
+    pairs, axis = ((dim // 2, 2), -1) if interleave else ((2, dim // 2), -2)  # (i, i + 1) or (i, i + dim / 2)
     a, b = turned.float().unflatten(-1, pairs).unbind(axis)  # (B, T, heads, dim / 2)
-    cos, sin = step.cos[:, None], step.sin[:, None]
-    turned = torch.stack([a * cos - b * sin, a * sin + b * cos], axis).flatten(-2).to(heads.dtype)
+    cos, sin = call.step.cos[:, None], call.step.sin[:, None]
+    turned = torch.stack([a * cos - b * sin, a * sin + b * cos], axis).flatten(-2).to(x.dtype)
     return torch.cat([before, turned, after], dim=-1).flatten(-2)
 
 
-def latent_attention(op: Op, inputs: list[Tensor], weights: list[Tensor], step: Step) -> Tensor:
-    heads, nope, v, rank = (int(op.attrs[name]) for name in ("heads", "nope", "v", "rank"))
-    q = inputs[0].unflatten(-1, (heads, -1))  # (B, T, H, nope + rope)
-    kv = step.cache.append(int(op.layer or 0), inputs[1])  # (B, S, R + rope)
-    c_kv, k_pe = kv[..., None, :rank], kv[..., None, rank:]  # one "head" for all
-    kv_b = weights[0].unflatten(0, (heads, nope + v))  # (H, nope + v, R): a head's W_UK rows, then its W_UV rows
-    if step.form == "absorbed":  # queries move into the latent space; keys are the cache itself
-        q = torch.cat([torch.einsum("bthd,hdr->bthr", q[..., :nope], kv_b[:, :nope]), q[..., nope:]], dim=-1)
-        latent = _attend(q, kv[..., None, :].expand(-1, -1, heads, -1), c_kv.expand(-1, -1, heads, -1), op)
-        return torch.einsum("bthr,hvr->bthv", latent, kv_b[:, nope:]).flatten(-2)
-    k_nope, values = F.linear(c_kv.squeeze(-2), weights[0]).unflatten(-1, (heads, nope + v)).split([nope, v], dim=-1)
-    keys = torch.cat([k_nope, k_pe.expand(-1, -1, heads, -1)], dim=-1)
-    return _attend(q, keys, values, op).flatten(-2)
+def latent_attention(call: Call, q: Tensor, kv: Tensor, kv_b: Tensor) -> Tensor:
+    heads, nope, v, rank = (call.attrs[name] for name in ("heads", "nope", "v", "rank"))
+    q = q.unflatten(-1, (heads, -1))  # (B, T, H, nope + rope)
+    kv = call.step.cache.append(call.layer or 0, kv)  # (B, S, R + rope)
+    if call.step.form == "absorbed":  # queries move into the latent space, where the cache itself is keys and values
+        w_uk, w_uv = kv_b.unflatten(0, (heads, nope + v)).split([nope, v], dim=1)  # (H, nope, R), (H, v, R)
+        q = torch.cat([torch.einsum("bthd,hdr->bthr", q[..., :nope], w_uk), q[..., nope:]], dim=-1)
+        keys = kv[:, :, None].expand(-1, -1, heads, -1)  # (B, S, H, R + rope)
+        latent = _attend(q, keys, keys[..., :rank], call.attrs["scale"])  # (B, T, H, R)
+        return torch.einsum("bthr,hvr->bthv", latent, w_uv).flatten(-2)
+    c_kv, k_pe = kv.split([rank, kv.shape[-1] - rank], dim=-1)
+    k_nope, values = F.linear(c_kv, kv_b).unflatten(-1, (heads, nope + v)).split([nope, v], dim=-1)  # (B, S, H, .)
+    keys = torch.cat([k_nope, k_pe[:, :, None].expand(-1, -1, heads, -1)], dim=-1)
+    return _attend(q, keys, values, call.attrs["scale"]).flatten(-2)
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, op: Op) -> Tensor:
+def _attend(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
     """q (B, T, H, d), k (B, S, H, d), v (B, S, H, e) -> (B, T, H, e); the T queries are the last of the S positions."""
     new, total = q.shape[1], k.shape[1]
     mask = None
     if 1 < new < total:
         mask = torch.ones(new, total, dtype=torch.bool, device=q.device).tril(total - new)
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-    out = F.scaled_dot_product_attention(
-        q, k, v, attn_mask=mask, is_causal=new == total, scale=float(op.attrs["scale"] or 0)
-    )
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=new == total, scale=scale)
     return out.transpose(1, 2)
 
 
-def mlp(op: Op, inputs: list[Tensor], weights: list[Tensor], step: Step) -> Tensor:
-    return _gated(inputs[0], *weights)
-
-
-def _gated(x: Tensor, gate: Tensor, up: Tensor, down: Tensor) -> Tensor:
+def mlp(_: Call, x: Tensor, gate: Tensor, up: Tensor, down: Tensor) -> Tensor:
     return F.linear(F.silu(F.linear(x, gate)) * F.linear(x, up), down)
 
 
-def router(op: Op, inputs: list[Tensor], weights: list[Tensor], step: Step) -> Tensor:
-    with torch.autocast(inputs[0].device.type, enabled=False):
-        logits = F.linear(inputs[0].float(), weights[0].float())  # (B, T, E)
-    scores = logits.sigmoid() if op.attrs["scoring"] == "sigmoid" else logits.softmax(-1)
-    choice = scores.detach() + weights[1].float() if op.attrs["method"] == "noaux_tc" else scores.detach()
-    if op.attrs["method"] != "greedy":
-        choice = _best_groups(choice, op)
-    ids = _top(choice, int(op.attrs["top_k"] or 0))  # (B, T, K)
+def router(call: Call, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    with torch.autocast(x.device.type, enabled=False):
+        logits = F.linear(x.float(), weight.float())  # (B, T, E)
+    scores = logits.sigmoid() if call.attrs["scoring"] == "sigmoid" else logits.softmax(-1)
+    choice = scores.detach() if bias is None else scores.detach() + bias.float()
+    if call.attrs["method"] != "greedy":
+        choice = _best_groups(choice, call.attrs)
+    ids = _top(choice, call.attrs["top_k"])  # (B, T, K)
     gate = scores.gather(-1, ids)  # never the biased scores
-    if op.attrs["norm_topk_prob"]:
+    if call.attrs["norm_topk_prob"]:
         gate = gate / (gate.sum(-1, keepdim=True) + 1e-20)
-    return torch.cat([ids.float(), gate * float(op.attrs["scale"] or 0)], dim=-1)
+    return torch.cat([ids.float(), gate * call.attrs["scale"]], dim=-1)
 
 
-def _best_groups(choice: Tensor, op: Op) -> Tensor:
+def _best_groups(choice: Tensor, attrs: Mapping[str, Any]) -> Tensor:
     """Experts outside the topk_group best of n_group groups become -inf."""
-    grouped = choice.unflatten(-1, (int(op.attrs["n_group"] or 1), -1))  # (B, T, groups, E / groups)
-    best = 2 if op.attrs["method"] == "noaux_tc" else 1  # a group is worth its two best, or its best
-    kept = _top(grouped.topk(best, dim=-1).values.sum(-1), int(op.attrs["topk_group"] or 1))
+    grouped = choice.unflatten(-1, (attrs["n_group"], -1))  # (B, T, groups, E / groups)
+    best = 2 if attrs["method"] == "noaux_tc" and attrs["n_group"] > 1 else 1  # experts a group is judged by
+    kept = _top(grouped.topk(best, dim=-1).values.sum(-1), attrs["topk_group"])
     dropped = torch.ones_like(grouped[..., 0], dtype=torch.bool).scatter(-1, kept, False)
     return grouped.masked_fill(dropped[..., None], float("-inf")).flatten(-2)
 
@@ -142,28 +144,27 @@ def _top(x: Tensor, k: int) -> Tensor:
     return x.sort(dim=-1, descending=True, stable=True).indices[..., :k]
 
 
-def experts(op: Op, inputs: list[Tensor], weights: list[Tensor], step: Step) -> Tensor:
-    """weights: gate (E, I, D), up (E, I, D), down (E, D, I). Unbound, so that one backward pass stacks gradients once."""
-    x = inputs[0].flatten(0, 1)  # (B * T, D)
-    ids, gate = inputs[1].flatten(0, 1).chunk(2, dim=-1)  # (B * T, K) each
-    matrices = [w.unbind() for w in weights]
-    out = torch.zeros_like(x, dtype=torch.float32)
+def experts(call: Call, x: Tensor, route: Tensor, *stacked: Tensor) -> Tensor:
+    """``stacked``: gate (E, I, D), up (E, I, D), down (E, D, I). Unbound once, so that gradients are stacked once."""
+    rows = x.flatten(0, -2)  # (B * T, D)
+    ids, gate = route.flatten(0, -2).chunk(2, dim=-1)  # (B * T, K) each
+    matrices = list(zip(*(w.unbind() for w in stacked), strict=True))
+    out = torch.zeros_like(rows, dtype=torch.float32)
     for expert in ids.unique().long().tolist():
         token, slot = (ids == expert).nonzero(as_tuple=True)
-        y = _gated(x[token], *(m[expert] for m in matrices))
+        y = mlp(call, rows[token], *matrices[expert])
         out = out.index_add(0, token, y.float() * gate[token, slot, None])
-    return out.to(x.dtype).view_as(inputs[0])
+    return out.to(x.dtype).view_as(x)
 
 
-def add(op: Op, inputs: list[Tensor], weights: list[Tensor], step: Step) -> Tensor:
-    return inputs[0] + inputs[1]
+def add(_: Call, a: Tensor, b: Tensor) -> Tensor:
+    return a + b
 
 
-def head(op: Op, inputs: list[Tensor], weights: list[Tensor], step: Step) -> Tensor:
-    return F.linear(inputs[0], weights[0]).float()
+def head(_: Call, x: Tensor, weight: Tensor) -> Tensor:
+    return F.linear(x, weight).float()
 
 
-OPS: dict[str, Callable[[Op, list[Tensor], list[Tensor], Step], Tensor]] = {
-    f.__name__: f
-    for f in (embedding, rms_norm, linear, rope, latent_attention, mlp, router, experts, add, head)
+OPS: dict[str, Callable[..., Tensor]] = {
+    f.__name__: f for f in (embedding, rms_norm, linear, rope, latent_attention, mlp, router, experts, add, head)
 }

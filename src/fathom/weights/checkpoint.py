@@ -126,6 +126,22 @@ class Checkpoint:
     def nbytes(self) -> int:
         return sum(ref.nbytes for ref in self.tensors.values())
 
+    def floats(self, name: str) -> NDArray[np.float32]:
+        """The exact values of an official tensor; a kv_b_proj that GGUF stores as two halves is put together."""
+        import numpy as np
+
+        from fathom.weights.names import split_kv_b
+
+        if name in self.tensors:
+            return self.tensors[name].floats()
+        halves = split_kv_b(name, self.config) if name.endswith(".kv_b_proj.weight") else {}
+        if not halves or not all(half in self.tensors for half in halves):
+            raise FathomError("tensor_missing", path=self.path, name=name)
+        keys, values = (self.tensors[half].floats() for half in halves)  # (H * R, nope), (H * v, R)
+        heads, rank = self.config.num_attention_heads, self.config.kv_lora_rank
+        keys = keys.reshape(heads, rank, -1).transpose(0, 2, 1)  # (H, nope, R)
+        return np.concatenate([keys, values.reshape(heads, -1, rank)], axis=1).reshape(-1, rank)
+
 
 def dense_floats(raw: NDArray[np.uint8], type: str) -> NDArray[np.float32]:
     """Bytes of a DENSE type as float32, flat. BF16 is the upper half of a float32."""
