@@ -54,8 +54,7 @@ def _usage(error: Exception) -> str:
 
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "fathom"
-    if name := getattr(error, "option_name", None):
-        if type(error).__name__ == "NoSuchOption":
-            return say("usage.option", name=name, command=command)
+    if (name := getattr(error, "option_name", None)) and type(error).__name__ == "NoSuchOption":
+        return say("usage.option", name=name, command=command)
     problem = " ".join(str(error.format_message()).split())  # type: ignore[attr-defined]
     return say("usage.other", problem=problem.removesuffix(".") + ".", command=command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -24,14 +23,22 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _top(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help=say("app.version"))] = False) -> None:
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help=say("app.version"))
+    ] = False,
+) -> None:
     del version
 
 
 def build() -> Callable[..., Any]:
     """The command line; help is drawn with rich on a terminal and plain in a pipe."""
-    style: Any = dict(rich_markup_mode=None if plain(sys.stdout) else "rich", no_args_is_help=True, pretty_exceptions_enable=False)
-    settings: Any = dict(help_option_names=["-h", "--help"])
+    style: Any = {
+        "rich_markup_mode": None if plain(sys.stdout) else "rich",
+        "no_args_is_help": True,
+        "pretty_exceptions_enable": False,
+    }
+    settings: Any = {"help_option_names": ["-h", "--help"]}
     top = typer.Typer(help=say("app"), context_settings=settings, **style)
     top.callback()(_top)
     top.command("chat", help=say("chat"))(chat.chat)

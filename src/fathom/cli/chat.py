@@ -22,7 +22,9 @@ __all__ = ["chat"]
 
 
 def chat(
-    prompt: Annotated[str | None, typer.Argument(metavar="[PROMPT]", help=say("chat.prompt"), show_default=False)] = None,
+    prompt: Annotated[
+        str | None, typer.Argument(metavar="[PROMPT]", help=say("chat.prompt"), show_default=False)
+    ] = None,
     model: Model = "mini",
     dummy: Dummy = None,
     system: Annotated[str | None, typer.Option("-s", "--system", help=say("chat.system"))] = None,
@@ -41,18 +43,18 @@ def chat(
     as_json: Annotated[bool, typer.Option("--json", help=say("chat.json"))] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help=say("chat.verbose"))] = False,
 ) -> None:
-    sampling = dict(
-        temperature=temperature,
-        top_p=top_p,
-        top_k=top_k,
-        min_p=min_p,
-        repetition_penalty=repetition_penalty,
-        seed=seed,
-        max_tokens=max_tokens,
-        stop=tuple(stop) if stop else None,
-        json_schema=_schema(schema) if schema else None,
-    )
-    load = dict(model=_model(model, dummy, dtype), dtype=dtype, max_context=context, threads=threads)
+    sampling = {
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "min_p": min_p,
+        "repetition_penalty": repetition_penalty,
+        "seed": seed,
+        "max_tokens": max_tokens,
+        "stop": tuple(stop) if stop else None,
+        "json_schema": _schema(schema) if schema else None,
+    }
+    load = {"model": _model(model, dummy, dtype), "dtype": dtype, "max_context": context, "threads": threads}
     given = {name: value for name, value in sampling.items() if value is not None}  # the rest is the model's choice
     conversation = Conversation(load, given, _checked(system, "--system") if system else None)
 

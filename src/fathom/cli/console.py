@@ -1,4 +1,4 @@
-"""Where the command line writes: results on standard output, everything else on standard error; rich on terminals only."""
+"""Where the command line writes: results on standard output, all else on standard error; rich on terminals only."""
 
 from __future__ import annotations
 
@@ -61,7 +61,13 @@ def short(count: float) -> str:
     return f"{count:.3g} T"
 
 
-def table(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], footer: Sequence[str] | None = None) -> None:
+def table(
+    columns: Sequence[tuple[str, bool]],
+    rows: Sequence[Sequence[str]],
+    *,
+    footer: Sequence[str] | None = None,
+    header: bool = True,
+) -> None:
     """Prints aligned columns of (title, is a number); the same text in a pipe, without colours and cut-offs."""
     from rich.console import Console
     from rich.table import Table
@@ -69,10 +75,21 @@ def table(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], fo
 
     bare = plain(sys.stdout)
     console = Console(file=sys.stdout, no_color=bare, highlight=False, width=None if sys.stdout.isatty() else 10_000)
-    grid = Table(box=None, show_footer=footer is not None, pad_edge=False, header_style="" if bare else "bold", padding=(0, 2, 0, 0))
+    grid = Table(
+        box=None,
+        show_header=header,
+        show_footer=footer is not None,
+        pad_edge=False,
+        header_style="" if bare else "bold",
+        padding=(0, 2, 0, 0),
+    )
     for index, (title, number) in enumerate(columns):
         grid.add_column(
-            title, justify="right" if number else "left", footer=footer[index] if footer else "", overflow="fold", footer_style="bold"
+            title,
+            justify="right" if number else "left",
+            footer=footer[index] if footer else "",
+            overflow="fold",
+            footer_style="bold",
         )
     for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
@@ -118,5 +135,11 @@ def _bar() -> Progress:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     console = Console(file=sys.stderr, no_color=plain(sys.stderr))
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(True), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     return Progress(*columns, console=console, transient=True)

@@ -80,7 +80,7 @@ class Conversation:
         return ([{"role": "system", "content": self.system}] if self.system else []) + self.turns
 
     def ask(self, prompt: str, turn: Turn) -> Iterator[str]:
-        """Streams the answer to ``prompt`` and fills ``turn``; closing the iterator early keeps the part that was said."""
+        """Streams the answer and fills ``turn``; closing the iterator early keeps the part that was said."""
         if not prompt.strip():
             raise FathomError("prompt_empty")
         llm = self.llm

@@ -52,30 +52,47 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "每轮输出一个 JSON 对象：answer、finish_reason、usage、timings。",
     ),
     "chat.verbose": ("Print tokens a second after each answer.", "每次回答后显示每秒 token 数。"),
-    "chat.welcome": ("{model}, context {context} tokens. /help lists commands, Ctrl-D ends.", "{model}，上下文 {context} token。/help 列出命令，Ctrl-D 结束。"),
+    "chat.welcome": (
+        "{model}, context {context} tokens. /help lists commands, Ctrl-D ends.",
+        "{model}，上下文 {context} token。/help 列出命令，Ctrl-D 结束。",
+    ),
     "chat.help": (
-        '/help            this list\n/clear           forget the conversation\n/system [TEXT]   show or set the system message\n'
-        '/save FILE       write the conversation as JSON\n/verbose         tokens a second, on or off\n/exit            end (also Ctrl-D)\n\n'
+        "/help            this list\n"
+        "/clear           forget the conversation\n"
+        "/system [TEXT]   show or set the system message\n"
+        "/save FILE       write the conversation as JSON\n"
+        "/verbose         tokens a second, on or off\n"
+        "/exit            end (also Ctrl-D)\n\n"
         '"""              starts and ends a message of several lines; a \\ at the end of a line goes on, too\n'
-        "Ctrl-C           stops an answer and keeps what was said\n"
-        "Nothing is written to disk unless FATHOM_HISTORY names a file for the lines you typed.",
-        '/help            本列表\n/clear           忘掉此前的对话\n/system [TEXT]   显示或设置系统消息\n'
-        '/save FILE       将对话保存为 JSON\n/verbose         开关每秒 token 数\n/exit            结束（也可按 Ctrl-D）\n\n'
+        "Ctrl-C           stops an answer and keeps what was said\n\n"
+        "What you type stays in memory; FATHOM_HISTORY=FILE keeps it from one conversation to the next.",
+        "/help            本列表\n"
+        "/clear           忘掉此前的对话\n"
+        "/system [TEXT]   显示或设置系统消息\n"
+        "/save FILE       将对话保存为 JSON\n"
+        "/verbose         开关每秒 token 数\n"
+        "/exit            结束（也可按 Ctrl-D）\n\n"
         '"""              开始和结束多行消息；行尾加 \\ 也可续行\n'
-        "Ctrl-C           停止当前回答，保留已说的内容\n"
-        "不向磁盘写入任何内容，除非用 FATHOM_HISTORY 指定保存输入历史的文件。",
+        "Ctrl-C           停止当前回答，保留已说的内容\n\n"
+        "输入的内容只留在内存中；设置 FATHOM_HISTORY=文件 可在多次对话之间保留。",
     ),
     "chat.cleared": ("The conversation is forgotten.", "对话已清空。"),
     "chat.no_system": ("There is no system message.", "没有系统消息。"),
     "chat.system_set": ("The system message is set; the conversation starts anew.", "系统消息已设置，对话重新开始。"),
     "chat.saved": ("{count} messages written to {path}.", "已将 {count} 条消息写入 {path}。"),
     "chat.save_where": ("Save where? /save FILE", "保存到哪里？/save 文件"),
-    "chat.unknown_command": ("There is no {command}; /help lists the commands.", "没有命令 {command}；/help 列出所有命令。"),
+    "chat.unknown_command": (
+        "There is no {command}; /help lists the commands.",
+        "没有命令 {command}；/help 列出所有命令。",
+    ),
     "chat.verbose_on": ("Tokens a second are shown.", "将显示每秒 token 数。"),
     "chat.verbose_off": ("Tokens a second are no longer shown.", "不再显示每秒 token 数。"),
     "chat.leave": ("Ctrl-D or /exit ends.", "按 Ctrl-D 或输入 /exit 结束。"),
     "chat.stopped": ("(stopped)", "（已停止）"),
-    "chat.cut": ("(cut at {count} tokens; --max-tokens allows more)", "（在 {count} token 处截断；可用 --max-tokens 调大）"),
+    "chat.cut": (
+        "(cut at {count} tokens; --max-tokens allows more)",
+        "（在 {count} token 处截断；可用 --max-tokens 调大）",
+    ),
     "chat.full": ("The context is full; /clear starts a new conversation.", "上下文已满；/clear 开始新的对话。"),
     "chat.stats": (
         "{prompt} prompt tokens, first token after {first:.2f} s; {completion} tokens at {rate:.1f} a second",
@@ -83,27 +100,48 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     # serve
     "serve": ("Serve the OpenAI-compatible API.", "提供兼容 OpenAI 的 API。"),
-    "serve.host": ("Address to listen on; beyond this machine only with --api-key-file.", "监听地址；对外开放必须同时给出 --api-key-file。"),
+    "serve.host": (
+        "Address to listen on; beyond this machine only with --api-key-file.",
+        "监听地址；对外开放必须同时给出 --api-key-file。",
+    ),
     "serve.port": ("Port.", "端口。"),
     "serve.max_queue": ("Requests that may wait; more get 429.", "允许排队的请求数；超出则返回 429。"),
     "serve.key": ("File with the API keys that are accepted, one a line.", "存放可用 API 密钥的文件，每行一个。"),
     # models, pull
     "models": ("List, show, verify and remove models.", "列出、查看、检查和删除模型。"),
     "models.list": ("List the models on this machine.", "列出本机上的模型。"),
-    "models.show": ("Show a model's architecture and size; M may be a published name, too, without weights.", "显示模型的结构和大小；M 也可以是已发布模型的名称，无需权重。"),
-    "models.verify": ("Check every tensor: missing, unexpected, mis-shaped, not finite.", "检查每个张量：缺失、多余、形状不符、非有限值。"),
+    "models.show": (
+        "Show a model's architecture and size; M may be a published name, too, without weights.",
+        "显示模型的结构和大小；M 也可以是已发布模型的名称，无需权重。",
+    ),
+    "models.verify": (
+        "Check every tensor: missing, unexpected, mis-shaped, not finite.",
+        "检查每个张量：缺失、多余、形状不符、非有限值。",
+    ),
     "models.remove": ("Remove a model from the store.", "从模型库删除模型。"),
-    "models.program": ("Print the program: every op with shapes, bytes and FLOPs a token.", "打印程序：每个算子的形状、字节数和每 token 的 FLOPs。"),
+    "models.program": (
+        "Print the program: every op with shapes, bytes and FLOPs a token.",
+        "打印程序：每个算子的形状、字节数和每 token 的 FLOPs。",
+    ),
     "models.context_bytes": ("Tokens in the cache for bytes and FLOPs.", "计算字节数和 FLOPs 时缓存中的 token 数。"),
-    "models.none": ("no models yet; `fathom pull REPO` gets one, `fathom chat` uses mini, which ships inside", "还没有模型；可用 `fathom pull REPO` 下载，或直接 `fathom chat` 使用自带的 mini"),
+    "models.none": (
+        "no models yet; `fathom pull REPO` gets one, `fathom chat` uses mini, which ships inside",
+        "还没有模型；可用 `fathom pull REPO` 下载，或直接 `fathom chat` 使用自带的 mini",
+    ),
     "models.yes": ("Do not ask.", "不询问。"),
     "models.confirm": ("Remove {path} ({size})? [y/N] ", "删除 {path}（{size}）？[y/N] "),
     "models.confirm_needed": ("add --yes to remove {path} without a terminal", "没有终端时，请加 --yes 以删除 {path}"),
     "models.removed": ("removed {path}", "已删除 {path}"),
     "models.ok": ("{path}: every tensor is there and finite", "{path}：所有张量齐全且有限"),
     "models.bad": ("{path}: {count} problems", "{path}：{count} 个问题"),
-    "pull": ("Fetch a model from the Hugging Face hub (or HF_ENDPOINT) into the store.", "从 Hugging Face（或 HF_ENDPOINT 镜像）下载模型到模型库。"),
-    "pull.repo": ("OWNER/NAME, or OWNER/NAME:FILE for a single GGUF file.", "OWNER/NAME；单个 GGUF 文件用 OWNER/NAME:FILE。"),
+    "pull": (
+        "Fetch a model from the Hugging Face hub (or HF_ENDPOINT) into the store.",
+        "从 Hugging Face（或 HF_ENDPOINT 镜像）下载模型到模型库。",
+    ),
+    "pull.repo": (
+        "OWNER/NAME, or OWNER/NAME:FILE for a single GGUF file.",
+        "OWNER/NAME；单个 GGUF 文件用 OWNER/NAME:FILE。",
+    ),
     "pull.revision": ("Branch, tag or commit.", "分支、标签或提交。"),
     "pull.progress": ("pulling {what}", "下载 {what}"),
     # quantize, export, dummy
@@ -114,9 +152,18 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "export": ("Write a model as GGUF, which llama.cpp loads, too.", "将模型导出为 GGUF，llama.cpp 也能加载。"),
     "export.type": ("F32, BF16, Q8_0 or Q4_0.", "F32、BF16、Q8_0 或 Q4_0。"),
     "export.progress": ("exporting {what}", "导出 {what}"),
-    "dummy": ("Write random weights of a published shape, to try memory and speed without a download.", "写出某个已发布形状的随机权重，无需下载即可试内存与速度。"),
-    "dummy.name": ("Published name, e.g. DeepSeek-V2-Lite; `fathom doctor` lists them.", "已发布的名称，如 DeepSeek-V2-Lite；`fathom doctor` 会列出。"),
-    "dummy.format": ("bfloat16, int8, int4 or, as one GGUF file, Q8_0 or Q4_0.", "bfloat16、int8、int4；或单个 GGUF 文件：Q8_0、Q4_0。"),
+    "dummy": (
+        "Write random weights of a published shape, to try memory and speed without a download.",
+        "写出某个已发布形状的随机权重，无需下载即可试内存与速度。",
+    ),
+    "dummy.name": (
+        "Published name, e.g. DeepSeek-V2-Lite; `fathom doctor` lists them.",
+        "已发布的名称，如 DeepSeek-V2-Lite；`fathom doctor` 会列出。",
+    ),
+    "dummy.format": (
+        "bfloat16, int8, int4 or, as one GGUF file, Q8_0 or Q4_0.",
+        "bfloat16、int8、int4；或单个 GGUF 文件：Q8_0、Q4_0。",
+    ),
     "dummy.seed": ("Seed of the random weights.", "随机权重的种子。"),
     "dummy.progress": ("making {what}", "生成 {what}"),
     "arg.src": ("Model to read.", "要读取的模型。"),
@@ -124,22 +171,34 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "arg.dst_gguf": ("GGUF file to write.", "要写入的 GGUF 文件。"),
     "wrote": ("{path}: {size}", "{path}：{size}"),
     # trace
-    "trace": ("Run two models, formats or executors op by op and name the first op that differs.", "逐算子运行两个模型、格式或执行器，指出第一个不同的算子。"),
+    "trace": (
+        "Compare two models, formats or executors op by op; name the first that differs.",
+        "逐算子运行两个模型、格式或执行器，指出第一个不同的算子。",
+    ),
     "trace.a": ("First model.", "第一个模型。"),
     "trace.b": ("Second model; default: the first.", "第二个模型；默认与第一个相同。"),
     "trace.prompt": ("Text to run.", "要运行的文本。"),
     "trace.executor": ("native (C++) or reference (PyTorch).", "native（C++）或 reference（PyTorch）。"),
-    "trace.dtype": ("Weights: auto, float32, bfloat16, int8 or int4.", "权重格式：auto、float32、bfloat16、int8 或 int4。"),
-    "trace.tolerance": ("Largest relative difference that counts as equal.", "视为相等的最大相对差。"),
-    "trace.same": ("all {count} ops agree within {tolerance:g}", "全部 {count} 个算子在 {tolerance:g} 内一致"),
-    "trace.differs": ("the first op that differs is {op}", "第一个不同的算子是 {op}"),
+    "trace.dtype": (
+        "Weights: auto, float32, bfloat16, int8 or int4.",
+        "权重格式：auto、float32、bfloat16、int8 或 int4。",
+    ),
+    "trace.tolerance": (
+        "Largest deviation, relative to an op's RMS, that counts as equal; default: what the formats explain.",
+        "视为相等的最大偏差（相对于算子输出的 RMS）；默认取格式所能解释的大小。",
+    ),
     # doctor
-    "doctor": ("Say what this machine can run, and with -m what a model needs.", "说明本机能运行什么；用 -m 查看某个模型需要多少内存。"),
+    "doctor": (
+        "Say what this machine can run, and with -m what a model needs.",
+        "说明本机能运行什么；用 -m 查看某个模型需要多少内存。",
+    ),
     "doctor.cpu": ("processor", "处理器"),
-    "doctor.levels": ("instruction levels", "指令级别"),
-    "doctor.level_line": ("{levels} usable, {level} in use", "可用 {levels}，正在使用 {level}"),
-    "doctor.kernels": ("kernels", "算子内核"),
-    "doctor.cores": ("cores", "核数"),
+    "doctor.levels": ("kernels", "内核级别"),
+    "doctor.levels_line": ("{levels} usable, {level} in use", "可用 {levels}，正在使用 {level}"),
+    "doctor.cores": ("{count} cores", "{count} 核"),
+    "doctor.features": ("instructions", "指令集"),
+    "doctor.model": ("Say what this model needs.", "查看此模型需要多少内存。"),
+    "doctor.context": ("Tokens of context to count with.", "按此上下文长度（token 数）计算。"),
     "doctor.memory": ("memory", "内存"),
     "doctor.memory_line": ("{available} available of {total}", "可用 {available}，共 {total}"),
     "doctor.cgroup": ("(limit of the control group)", "（控制组限制）"),
@@ -148,14 +207,42 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "doctor.versions": ("versions", "版本"),
     "doctor.extras": ("extras", "额外组件"),
     "doctor.none": ("none", "无"),
-    "doctor.absent": ("not compiled", "未编译"),
-    "doctor.needs": ("{model} x {context} tokens x {dtype} needs", "{model} x {context} token x {dtype} 需要"),
+    "doctor.needs": ("{model}, {context} tokens of context, {dtype}:", "{model}，上下文 {context} token，{dtype}："),
     "doctor.weights": ("weights", "权重"),
     "doctor.cache": ("cache", "缓存"),
     "doctor.scratch": ("scratch", "临时缓冲"),
     "doctor.total": ("total", "合计"),
-    "doctor.family": ("Memory the published models need at {context} tokens of context ({available} available):", "各已发布模型在 {context} token 上下文时所需内存（可用 {available}）："),
-    "doctor.fits": ("Marked * fits here.", "带 * 的可在本机运行。"),
+    "doctor.family": (
+        "Memory the published models need at {context} tokens of context ({available} available):",
+        "各已发布模型在 {context} token 上下文时所需内存（可用 {available}）：",
+    ),
+    "doctor.fits": ("It fits.", "可以运行。"),
+    "doctor.star": ("* fits here", "* 可在本机运行"),
+    # models show
+    "show.parameters": ("parameters", "参数"),
+    "show.active": ("{count} active", "激活 {count}"),
+    "show.layers": ("layers", "层"),
+    "show.attention": ("attention", "注意力"),
+    "show.heads": (
+        "{heads} heads, q_lora_rank {q}, kv_lora_rank {kv}",
+        "{heads} 个头，q_lora_rank {q}，kv_lora_rank {kv}",
+    ),
+    "show.experts": ("experts", "专家"),
+    "show.experts_line": (
+        "{used} of {routed} a token and {shared} shared, in {layers} layers",
+        "每 token 激活 {routed} 个中的 {used} 个，另有共享专家 {shared} 个，共 {layers} 层",
+    ),
+    "show.dense": ("none (dense)", "无（稠密）"),
+    "show.weights": ("weights", "权重"),
+    "show.cache": ("cache", "缓存"),
+    "show.total": ("{ops} ops, {parameters} parameters", "{ops} 个算子，{parameters} 参数"),
+    "show.vocabulary": ("vocabulary", "词表"),
+    "show.context": ("context", "上下文"),
+    "show.cache_line": ("{one} a token, {all} for the whole context", "每 token {one}，整个上下文 {all}"),
+    "show.program_note": (
+        "{format} weights; bytes and FLOPs of one layer for one token with {context} tokens in the cache",
+        "{format} 权重；字节数与 FLOPs 按每层、单个 token、缓存中 {context} token 计算",
+    ),
     # columns
     "col.name": ("name", "名称"),
     "col.format": ("format", "格式"),
@@ -165,17 +252,18 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "col.op": ("op", "算子"),
     "col.kind": ("kind", "类型"),
     "col.shape": ("weights", "权重"),
-    "col.in": ("in", "输入"),
-    "col.out": ("out", "输出"),
+    "col.layers": ("layers", "层"),
+    "col.flow": ("in -> out", "输入 -> 输出"),
     "col.bytes": ("bytes read a token", "每 token 读取"),
     "col.flops": ("FLOPs a token", "每 token FLOPs"),
-    "col.total": ("total", "合计"),
-    "col.difference": ("difference", "相对差"),
     # usage
     "usage.option": ("there is no option {name}; see `{command} --help`", "没有选项 {name}；见 `{command} --help`"),
     "usage.command": ("there is no command {name}; see `fathom --help`", "没有命令 {name}；见 `fathom --help`"),
     "usage.other": ("{problem} See `{command} --help`.", "{problem} 见 `{command} --help`。"),
-    "debug": ("unexpected error: {kind}: {problem} (FATHOM_DEBUG=1 shows where)", "意外错误：{kind}：{problem}（设置 FATHOM_DEBUG=1 可查看位置）"),
+    "debug": (
+        "unexpected error: {kind}: {problem} (FATHOM_DEBUG=1 shows where)",
+        "意外错误：{kind}：{problem}（设置 FATHOM_DEBUG=1 可查看位置）",
+    ),
 }
 
 

@@ -27,7 +27,9 @@ class Repl:
 
     def __init__(self, conversation: Conversation, verbose: bool) -> None:
         self.conversation, self.verbose = conversation, verbose
-        self.prompt = ">>> " if plain(sys.stdout) else "\001\033[1;36m\002>>> \001\033[0m\002"  # \1 \2: no width, for readline
+        self.prompt = (
+            ">>> " if plain(sys.stdout) else "\001\033[1;36m\002>>> \001\033[0m\002"
+        )  # \1 \2: no width, for readline
 
     def run(self) -> None:
         llm = self.conversation.llm  # loads now, so that the first answer comes at once

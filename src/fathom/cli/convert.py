@@ -1,0 +1,75 @@
+"""``fathom quantize``, ``export`` and ``dummy``: verbs that write a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import emit, human, progress
+from .messages import say
+from .models import size
+from .options import Destination, Source
+
+__all__ = ["dummy", "dummy_model", "export", "quantize"]
+
+
+def quantize(
+    src: Source,
+    dst: Destination,
+    format: Annotated[str, typer.Option("--format", help=say("quantize.format"))],
+    group: Annotated[int, typer.Option(help=say("quantize.group"))] = 32,
+) -> None:
+    from fathom.weights.quantize import quantize as convert
+    from fathom.weights.store import resolve
+
+    with progress(say("quantize.progress", what=src)) as report:
+        convert(resolve(src), dst, format, group, progress=report)
+    _wrote(dst)
+
+
+def export(
+    src: Source,
+    dst: Annotated[Path, typer.Argument(metavar="DST.gguf", help=say("arg.dst_gguf"))],
+    type: Annotated[str, typer.Option("--type", help=say("export.type"))] = "Q8_0",
+) -> None:
+    from fathom.weights.checkpoint import open_checkpoint
+    from fathom.weights.gguf_write import export_gguf
+    from fathom.weights.store import resolve
+
+    with progress(say("export.progress", what=src)) as report:
+        export_gguf(open_checkpoint(resolve(src)), dst, type, progress=report)
+    _wrote(dst)
+
+
+def dummy(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=say("dummy.name"))],
+    dst: Destination,
+    format: Annotated[str, typer.Option("--format", help=say("dummy.format"))] = "int4",
+    seed: Annotated[int, typer.Option(help=say("dummy.seed"))] = 0,
+) -> None:
+    _make(name, dst, format, seed)
+    _wrote(dst)
+
+
+def dummy_model(name: str, dtype: str) -> Path:
+    """Random weights of a published shape in the store, made at the first use (``--dummy NAME`` of chat and serve)."""
+    from fathom.weights.store import home
+
+    format = "int4" if dtype == "auto" else dtype
+    path = home() / "dummy" / f"{name}-{format}"
+    if not path.exists():
+        _make(name, path, format, seed=0)
+    return path
+
+
+def _make(name: str, dst: Path, format: str, seed: int) -> None:
+    from fathom.weights.dummy import make_dummy
+
+    with progress(say("dummy.progress", what=name)) as report:
+        make_dummy(name, dst, format, seed, progress=report)
+
+
+def _wrote(path: Path) -> None:
+    emit(say("wrote", path=path, size=human(size(path))))

@@ -1,0 +1,115 @@
+"""``fathom models`` and ``fathom pull``: what is on this machine, what it consists of, whether it is whole."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fathom.errors import FathomError
+
+from .console import emit, emit_json, human, note, progress, table
+from .messages import say
+from .options import Dtype, Json
+
+__all__ = ["VERBS", "pull", "size"]
+
+Name = Annotated[str, typer.Argument(metavar="M", help=say("opt.model"))]
+
+
+def list_(as_json: Json = False) -> None:
+    from fathom.weights.store import list_models
+
+    models = list_models()
+    if as_json:
+        emit_json([{"name": m.name, "format": m.format, "bytes": m.nbytes, "path": str(m.path)} for m in models])
+    elif models:
+        columns = [
+            (say("col.name"), False),
+            (say("col.format"), False),
+            (say("col.size"), True),
+            (say("col.where"), False),
+        ]
+        table(columns, [(m.name, m.format, human(m.nbytes), str(m.path)) for m in models])
+    else:
+        note(say("models.none"))
+
+
+def show(
+    model: Name,
+    program: Annotated[bool, typer.Option("--program", help=say("models.program"))] = False,
+    context: Annotated[int, typer.Option("--context", min=0, help=say("models.context_bytes"))] = 0,
+    dtype: Dtype = "auto",
+    as_json: Json = False,
+) -> None:
+    from .program import describe, find, print_program, print_summary
+
+    shape = find(model, dtype)
+    if as_json:
+        emit_json(describe(shape, context, program))
+    elif program:
+        print_program(shape, context)
+    else:
+        print_summary(shape, context)
+
+
+def verify(model: Name, as_json: Json = False) -> None:
+    from fathom.weights.store import resolve
+    from fathom.weights.verify import verify as check
+
+    path = resolve(model)
+    with progress(say("opt.progress.load", what=path.name)) as report:
+        result = check(path, progress=report)
+    found = {
+        kind: list(getattr(result, kind)) for kind in ("missing", "unexpected", "misshaped", "not_finite", "unused")
+    }
+    count = sum(len(names) for kind, names in found.items() if kind != "unused")
+    if as_json:
+        emit_json({"path": str(path), "ok": not count, **found})
+    else:
+        for kind, names in found.items():
+            for name in names:
+                emit(f"{kind}: {name}")
+        note(say("models.bad", path=path, count=count) if count else say("models.ok", path=path))
+    if count:
+        raise typer.Exit(1)
+
+
+def remove(model: Name, yes: Annotated[bool, typer.Option("-y", "--yes", help=say("models.yes"))] = False) -> None:
+    from fathom.weights import store
+
+    path = store.resolve(model)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise FathomError("request_invalid", problem=say("models.confirm_needed", path=path))
+        if input(say("models.confirm", path=path, size=human(size(path)))).strip().lower() not in ("y", "yes", "是"):
+            raise typer.Exit(1)
+    note(say("models.removed", path=store.remove(model)))
+
+
+def size(path: Path) -> int:
+    return (
+        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    )
+
+
+VERBS: dict[str, Callable[..., Any]] = {"list": list_, "show": show, "verify": verify, "remove": remove}
+
+
+def pull(
+    repo: Annotated[str, typer.Argument(metavar="REPO[:FILE]", help=say("pull.repo"))],
+    revision: Annotated[str | None, typer.Option(help=say("pull.revision"))] = None,
+    as_json: Json = False,
+) -> None:
+    from fathom.weights.store import pull as fetch
+
+    name, _, file = repo.partition(":")
+    with progress(say("pull.progress", what=repo)) as report:
+        path = fetch(name, file=file or None, revision=revision, progress=report)
+    if as_json:
+        emit_json({"path": str(path), "bytes": size(path)})
+    else:
+        emit(str(path))

@@ -1,0 +1,182 @@
+"""A model's program as a table: what every op reads and computes for one token, before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from fathom.errors import FathomError
+
+from .console import human, note, short, table
+from .messages import say
+
+if TYPE_CHECKING:
+    from fathom.config import ModelConfig
+    from fathom.model.program import Op, Program, Weight
+
+__all__ = ["Shape", "describe", "find", "print_program", "print_summary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A model without its weights: the program and the bytes each weight takes in a format."""
+
+    name: str
+    config: ModelConfig
+    program: Program
+    format: str
+    nbytes: Callable[[Weight], int]
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(map(self.nbytes, self.program.weights.values()))
+
+    def cache_bytes(self, context: int) -> int:
+        from fathom.model.formats import cache_bytes
+
+        return cache_bytes(self.program, context)
+
+    def read(self, op: Op, context: int) -> int:
+        """Bytes one token reads for an op: its share of the weights and, in attention, the cache of the layer."""
+        cache = self.cache_bytes(context) // self.config.num_hidden_layers if op.kind == "latent_attention" else 0
+        return round(sum(share * self.nbytes(weight) for weight, share in op.weights_read())) + cache
+
+    def total(self, context: int) -> int:
+        """Bytes one token reads for all ops."""
+        return sum(self.read(op, context) for op in self.program.ops)
+
+
+def find(name: str, dtype: str) -> Shape:
+    """A model by path or name, or a published shape, in a format ("auto": as stored; bfloat16 where nothing is)."""
+    from fathom.model.formats import FORMATS, bytes_of
+    from fathom.model.program import build_program
+    from fathom.weights.checkpoint import open_checkpoint
+    from fathom.weights.dummy import published_config
+    from fathom.weights.store import resolve
+
+    if dtype not in ("auto", *FORMATS):
+        raise FathomError("format_unsupported", what="--dtype", found=dtype, known=", ".join(("auto", *FORMATS)))
+    stored: dict[str, int] = {}
+    try:
+        checkpoint = open_checkpoint(resolve(name))
+        config, stored = checkpoint.config, {ref.name: ref.nbytes for ref in checkpoint.tensors.values()}
+    except FathomError as error:
+        published = published_config(name)
+        if error.code != "model_not_found" or published is None:
+            raise
+        config = published
+    program = build_program(config)
+    if dtype != "auto" or not stored:
+        format = "bfloat16" if dtype == "auto" else dtype
+        return Shape(name, config, program, format, lambda weight: bytes_of(weight, format))
+
+    def as_stored(weight: Weight) -> int:
+        halves = (f"{weight.name.removesuffix('.weight')}.{half}" for half in ("k_b", "v_b"))  # GGUF's split kv_b_proj
+        return stored.get(weight.name) or sum(stored.get(half, 0) for half in halves)
+
+    return Shape(name, config, program, checkpoint.format, as_stored)
+
+
+def _alike(op: Op) -> tuple[object, ...]:
+    """What two layers' ops share when they do the same."""
+    local = op.name.removeprefix(f"model.layers.{op.layer}.")
+    return local, op.kind, op.inputs, op.output, tuple(w.shape for w in op.weights)
+
+
+def runs(program: Program) -> Iterator[tuple[int, int | None, list[Op]]]:
+    """Runs of layers that do the same: (layers, first layer or None, the ops of one of them)."""
+    layers = [list(ops) for _, ops in groupby(program.ops, key=lambda op: op.layer)]
+    for _, same in groupby(layers, key=lambda ops: [_alike(op) for op in ops]):
+        alike = list(same)
+        yield len(alike), alike[0][0].layer, alike[0]
+
+
+def _weights(op: Op) -> str:
+    matrices = [w for w in op.weights if len(w.shape) == 2] or list(op.weights)
+    if op.kind == "experts":
+        return f"{op.attrs['top_k']} of {op.attrs['experts']} x [{_weights_of(matrices[:3])}]"
+    return _weights_of(matrices)
+
+
+def _weights_of(weights: list[Weight]) -> str:
+    return ", ".join(" x ".join(map(str, w.shape)) for w in weights)
+
+
+def describe(shape: Shape, context: int, program: bool) -> dict[str, Any]:
+    """The same as JSON; with ``program`` every op of every layer."""
+    p = shape.program
+    summary = {
+        "model": shape.name,
+        "format": shape.format,
+        "config": shape.config.to_dict(),
+        "parameters": p.parameters,
+        "active_parameters": p.active_parameters,
+        "weight_bytes": shape.weight_bytes,
+        "cache_bytes_per_token": shape.cache_bytes(1),
+        "context": context,
+        "bytes_per_token": shape.total(context),
+        "flops_per_token": p.flops(context),
+    }
+    if program:
+        summary["ops"] = [
+            {
+                "name": op.name,
+                "kind": op.kind,
+                "layer": op.layer,
+                "inputs": [str(view) for view in op.inputs],
+                "output": str(op.output),
+                "weights": {weight.name: list(weight.shape) for weight in op.weights},
+                "attrs": op.attrs,
+                "bytes": shape.read(op, context),
+                "flops": 2 * op.macs(context),
+            }
+            for op in p.ops
+        ]
+    return summary
+
+
+def print_summary(shape: Shape, context: int) -> None:
+    c, p = shape.config, shape.program
+    cache = {"one": human(shape.cache_bytes(1)), "all": human(shape.cache_bytes(c.max_position_embeddings))}
+    rows = [
+        ("col.model", f"{shape.name} ({c.model_type}, {shape.format})"),
+        ("show.parameters", f"{short(p.parameters)} ({say('show.active', count=short(p.active_parameters))})"),
+        ("show.layers", f"{c.num_hidden_layers} x {c.hidden_size}"),
+        ("show.attention", say("show.heads", heads=c.num_attention_heads, q=c.q_lora_rank or "-", kv=c.kv_lora_rank)),
+        ("show.experts", _experts(c)),
+        ("show.vocabulary", f"{c.vocab_size}"),
+        ("show.context", f"{c.max_position_embeddings} ({c.rope.type})"),
+        ("show.weights", human(shape.weight_bytes)),
+        ("show.cache", say("show.cache_line", **cache)),
+        ("col.bytes", human(shape.total(context))),
+        ("col.flops", short(p.flops(context))),
+    ]
+    table([("", False), ("", False)], [(say(key), value) for key, value in rows], header=False)
+
+
+def _experts(c: ModelConfig) -> str:
+    layers = sum(map(c.is_moe_layer, range(c.num_hidden_layers)))
+    if not layers:
+        return say("show.dense")
+    fields = {"routed": c.n_routed_experts, "used": c.num_experts_per_tok, "shared": c.n_shared_experts or 0}
+    return say("show.experts_line", layers=layers, **fields)
+
+
+def print_program(shape: Shape, context: int) -> None:
+    rows = []
+    for count, first, ops in runs(shape.program):
+        layers = "" if first is None else str(first) if count == 1 else f"{first}-{first + count - 1}"
+        for op in ops:
+            flow = f"{', '.join(map(str, op.inputs)) or 'tokens'} -> {op.output}"
+            read, flops = shape.read(op, context), 2 * op.macs(context)
+            cost = human(read) if read else "", short(flops) if flops else ""
+            rows.append((layers, op.name.removeprefix(f"model.layers.{op.layer}."), op.kind, flow, _weights(op), *cost))
+            layers = ""
+    heads = [(f"col.{column}", False) for column in ("layers", "op", "kind", "flow", "shape")]
+    columns = [(say(key), number) for key, number in (*heads, ("col.bytes", True), ("col.flops", True))]
+    total = say("show.total", ops=len(shape.program.ops), parameters=short(shape.program.parameters))
+    footer = ("", total, "", "", "", human(shape.total(context)), short(shape.program.flops(context)))
+    table(columns, rows, footer=footer)
+    note(say("show.program_note", format=shape.format, context=context))

@@ -1,0 +1,27 @@
+"""``fathom serve``: the OpenAI-compatible API over one model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .messages import say
+from .options import Context, Dtype, Dummy, Model, Threads
+
+__all__ = ["serve"]
+
+
+def serve(
+    model: Model = "mini",
+    dummy: Dummy = None,
+    host: Annotated[str, typer.Option(help=say("serve.host"), envvar="FATHOM_HOST")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help=say("serve.port"), envvar="FATHOM_PORT")] = 11435,
+    max_queue: Annotated[int, typer.Option(min=0, help=say("serve.max_queue"))] = 16,
+    dtype: Dtype = "auto",
+    context: Context = None,
+    threads: Threads = None,
+    api_key_file: Annotated[Path | None, typer.Option(metavar="FILE", help=say("serve.key"))] = None,
+) -> None:
+    pass
