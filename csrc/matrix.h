@@ -53,4 +53,16 @@ struct Matrix {
   int zero() const { return has_min ? 0 : type == Type::I8 ? 128 : 8; }
 };
 
+// A matrix without storage, `nbytes` counted. Sizes that can't be throw std::invalid_argument, which names them.
+Matrix dense_shape(Type type, int64_t rows, int64_t cols);
+Matrix packed_shape(Type type, Scale scale, bool has_min, int group, int64_t rows, int64_t cols);
+
+// The matrix of this shape over `nbytes` bytes at `blob`, which `owner` keeps alive. A packed one must be aligned to 64.
+Matrix over(Matrix shape, const uint8_t* blob, std::shared_ptr<void> owner);
+
+// The matrix of this shape over new memory, zeroed.
+Matrix allocate(Matrix shape);
+
+const char* type_name(Type type);
+
 }  // namespace fathom

@@ -1,0 +1,315 @@
+// Python face of matrices and kernels. Sizes are checked here, once; the kernels trust them.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "dispatch.h"
+#include "kernels.h"
+#include "pack.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace fathom {
+namespace {
+
+using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Floats = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using FloatRows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using IntRow = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Array = nb::ndarray<nb::numpy, T>;
+using Level = std::optional<std::string>;
+
+const Kernels& pick(const Level& level) { return level ? *kernels(level->c_str()) : *kernels(); }
+
+// A new array of this shape that owns its memory.
+template <class T>
+struct Owned {
+  T* data;
+  Array<T> array;
+  explicit Owned(std::initializer_list<int64_t> shape) {
+    std::vector<size_t> sides(shape.begin(), shape.end());
+    size_t count = 1;
+    for (size_t side : sides) count *= side;
+    data = new T[count]();
+    nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+    array = Array<T>(data, sides.size(), sides.data(), owner);
+  }
+};
+
+// Holds a Python object from C++ threads: the last release takes the GIL.
+std::shared_ptr<void> keep_alive(nb::object object) {
+  return std::shared_ptr<void>(object.release().ptr(), [](void* p) {
+    nb::gil_scoped_acquire gil;
+    nb::handle(static_cast<PyObject*>(p)).dec_ref();
+  });
+}
+
+void need(bool condition, const std::string& message) {
+  if (!condition) throw std::invalid_argument(message);
+}
+
+Bytes bytes_of(const nb::object& object) {
+  Bytes bytes;
+  if (!nb::try_cast(object, bytes, false)) throw nb::type_error("expected a contiguous one-dimensional uint8 array");
+  return bytes;
+}
+
+Type dense_type(const std::string& name) {
+  for (Type type : {Type::F32, Type::F16, Type::BF16}) {
+    if (name == type_name(type)) return type;
+  }
+  throw std::invalid_argument("no dense type " + name + "; known: F32, F16, BF16");
+}
+
+Matrix make_dense(nb::object data, const std::string& type, int64_t rows, int64_t cols) {
+  Bytes bytes = bytes_of(data);
+  Matrix shape = dense_shape(dense_type(type), rows, cols);
+  need(static_cast<int64_t>(bytes.size()) == shape.nbytes,
+       type + " " + std::to_string(rows) + " x " + std::to_string(cols) + " takes " + std::to_string(shape.nbytes) +
+           " bytes, not " + std::to_string(bytes.size()));
+  return over(shape, bytes.data(), keep_alive(std::move(data)));
+}
+
+Matrix make_packed(const Bytes& data, const std::string& source, int64_t rows, int64_t cols, int bits, int group) {
+  const uint8_t* bytes = data.data();
+  int64_t nbytes = static_cast<int64_t>(data.size());
+  nb::gil_scoped_release release;
+  if (bits == 0) return repack_gguf(bytes, nbytes, source, rows, cols);
+  return pack_dense(bytes, nbytes, dense_type(source), rows, cols, bits, group);
+}
+
+Matrix shape_of(const nb::dict& spec) {
+  auto field = [&spec](const char* name) {
+    if (!spec.contains(name)) throw std::invalid_argument(std::string("a packed spec needs the field ") + name);
+    return spec[name];
+  };
+  auto type = nb::cast<std::string>(field("type")), scale = nb::cast<std::string>(field("scale"));
+  need(type == "int8" || type == "int4", "no packed type " + type + "; known: int8, int4");
+  need(scale == "f16" || scale == "k", "no scale " + scale + "; known: f16, k");
+  return packed_shape(type == "int8" ? Type::I8 : Type::I4, scale == "k" ? Scale::K : Scale::F16,
+                      nb::cast<bool>(field("min")), nb::cast<int>(field("group")), nb::cast<int64_t>(field("rows")),
+                      nb::cast<int64_t>(field("cols")));
+}
+
+Matrix make_view(nb::object blob, const nb::dict& spec) {
+  Bytes bytes = bytes_of(blob);
+  Matrix shape = shape_of(spec);
+  need(static_cast<int64_t>(bytes.size()) == shape.nbytes,
+       std::string(type_name(shape.type)) + " " + std::to_string(shape.rows) + " x " + std::to_string(shape.cols) +
+           " takes " + std::to_string(shape.nbytes) + " bytes, not " + std::to_string(bytes.size()));
+  return over(shape, bytes.data(), keep_alive(std::move(blob)));
+}
+
+nb::dict spec_of(const Matrix& w) {
+  nb::dict spec;
+  spec["type"] = type_name(w.type);
+  spec["rows"] = w.rows;
+  spec["cols"] = w.cols;
+  if (w.packed()) {
+    spec["group"] = w.group;
+    spec["scale"] = w.scale == Scale::K ? "k" : "f16";
+    spec["min"] = w.has_min;
+  }
+  return spec;
+}
+
+nb::ndarray<nb::numpy, const uint8_t> blob_of(const Matrix& w) {
+  auto* owner = new std::shared_ptr<void>(w.owner);
+  nb::capsule capsule(owner, [](void* p) noexcept { delete static_cast<std::shared_ptr<void>*>(p); });
+  size_t side = static_cast<size_t>(w.nbytes);
+  return nb::ndarray<nb::numpy, const uint8_t>(w.codes, 1, &side, capsule);
+}
+
+Array<float> unpack(const Matrix& w, int64_t row0, std::optional<int64_t> end) {
+  int64_t row1 = end.value_or(w.rows);
+  need(0 <= row0 && row0 <= row1 && row1 <= w.rows, "rows " + std::to_string(row0) + " to " + std::to_string(row1) +
+                                                        " of a matrix of " + std::to_string(w.rows) + " rows");
+  Owned<float> out({row1 - row0, w.cols});
+  nb::gil_scoped_release release;
+  for (int64_t r = row0; r < row1; ++r) kernels_portable()->row(w, r, out.data + (r - row0) * w.cols);
+  return out.array;
+}
+
+// q, scale and sums of rows rounded to int8, and the view of them the kernels take.
+struct Rounded {
+  std::vector<int8_t> q;
+  std::vector<float> scale;
+  std::vector<int32_t> sums;
+  Int8Rows rows;
+  Rounded(const Kernels& level, const float* x, int64_t n, int64_t k) {
+    int64_t padded = (k + 31) / 32 * 32;
+    q.resize(n * padded);
+    scale.resize(n * padded / 32);
+    sums.resize(n * padded / 16);
+    level.quantize_rows(x, k, n, k, q.data(), scale.data(), sums.data());
+    rows = {n, padded, q.data(), scale.data(), sums.data()};
+  }
+};
+
+void need_width(const FloatRows& x, int64_t width, const char* side) {
+  need(static_cast<int64_t>(x.shape(1)) == width, "the input is " + std::to_string(x.shape(1)) +
+                                                      " wide, the matrix has " + std::to_string(width) + " " + side);
+}
+
+Array<float> linear(const Matrix& w, const FloatRows& x, bool int8, const Level& level) {
+  need_width(x, w.cols, "columns");
+  need(!int8 || w.packed(), std::string("int8 activations need a packed matrix, not ") + type_name(w.type));
+  const Kernels& kernel = pick(level);
+  int64_t n = static_cast<int64_t>(x.shape(0));
+  Owned<float> y({n, w.rows});
+  nb::gil_scoped_release release;
+  if (int8) {
+    Rounded rounded(kernel, x.data(), n, w.cols);
+    kernel.linear_int8(w, 0, w.rows, rounded.rows, y.data, w.rows);
+  } else {
+    kernel.linear(w, 0, w.rows, x.data(), w.cols, n, y.data, w.rows);
+  }
+  return y.array;
+}
+
+Array<float> linear_t(const Matrix& w, const FloatRows& x, const Level& level) {
+  need_width(x, w.rows, "rows");
+  const Kernels& kernel = pick(level);
+  int64_t n = static_cast<int64_t>(x.shape(0));
+  Owned<float> y({n, w.cols});
+  nb::gil_scoped_release release;
+  kernel.linear_t(w, 0, w.rows, x.data(), w.rows, n, y.data, w.cols);
+  return y.array;
+}
+
+nb::dict feature_dict() {
+  CpuFeatures cpu = cpu_features();
+  nb::dict features;
+  features["avx2"] = cpu.avx2;
+  features["fma"] = cpu.fma;
+  features["f16c"] = cpu.f16c;
+  features["avx512f"] = cpu.avx512f;
+  features["avx512bw"] = cpu.avx512bw;
+  features["avx512vl"] = cpu.avx512vl;
+  features["avx512dq"] = cpu.avx512dq;
+  features["avx512vnni"] = cpu.avx512vnni;
+  features["avx512bf16"] = cpu.avx512bf16;
+  features["amx_tile"] = cpu.amx_tile;
+  features["amx_int8"] = cpu.amx_int8;
+  features["amx_bf16"] = cpu.amx_bf16;
+  return features;
+}
+
+// ---- single kernels, for tests ----
+
+Array<float> row(const Matrix& w, int64_t r, const Level& level) {
+  need(0 <= r && r < w.rows, "row " + std::to_string(r) + " of a matrix of " + std::to_string(w.rows) + " rows");
+  Owned<float> y({w.cols});
+  pick(level).row(w, r, y.data);
+  return y.array;
+}
+
+nb::tuple quantize_rows(const FloatRows& x, const Level& level) {
+  int64_t n = static_cast<int64_t>(x.shape(0)), k = static_cast<int64_t>(x.shape(1)), padded = (k + 31) / 32 * 32;
+  Owned<int8_t> q({n, padded});
+  Owned<float> scale({n, padded / 32});
+  Owned<int32_t> sums({n, padded / 16});
+  pick(level).quantize_rows(x.data(), k, n, k, q.data, scale.data, sums.data);
+  return nb::make_tuple(q.array, scale.array, sums.array);
+}
+
+Array<float> rms_norm(const Floats& x, const Floats& weight, float eps, const Level& level) {
+  need(x.size() == weight.size(), "values and weights differ in number");
+  Owned<float> y({static_cast<int64_t>(x.size())});
+  pick(level).rms_norm(x.data(), weight.data(), eps, static_cast<int64_t>(x.size()), y.data);
+  return y.array;
+}
+
+Array<float> silu_mul(const Floats& gate, const Floats& up, const Level& level) {
+  need(gate.size() == up.size(), "gate and up differ in number");
+  Owned<float> y({static_cast<int64_t>(gate.size())});
+  pick(level).silu_mul(gate.data(), up.data(), static_cast<int64_t>(gate.size()), y.data);
+  return y.array;
+}
+
+Array<float> axpy(float a, const Floats& x, const Floats& y, const Level& level) {
+  need(x.size() == y.size(), "x and y differ in number");
+  Owned<float> out({static_cast<int64_t>(x.size())});
+  std::copy_n(y.data(), y.size(), out.data);
+  pick(level).axpy(a, x.data(), static_cast<int64_t>(x.size()), out.data);
+  return out.array;
+}
+
+Array<uint16_t> to_bf16(const Floats& x, const Level& level) {
+  Owned<uint16_t> y({static_cast<int64_t>(x.size())});
+  pick(level).to_bf16(x.data(), static_cast<int64_t>(x.size()), y.data);
+  return y.array;
+}
+
+Array<float> from_bf16(nb::ndarray<const uint16_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> x, const Level& level) {
+  Owned<float> y({static_cast<int64_t>(x.size())});
+  pick(level).from_bf16(x.data(), static_cast<int64_t>(x.size()), y.data);
+  return y.array;
+}
+
+// q (n_q, dk), k (n_k, >= dk), v (n_k, >= dv), state m (n_q), l (n_q), acc (n_q, dv) -> the new state.
+nb::tuple attend(const FloatRows& q, const FloatRows& k, const FloatRows& v, const IntRow& visible, float scale,
+                 const Floats& m, const Floats& l, const FloatRows& acc, const Level& level) {
+  size_t n_q = q.shape(0), dk = q.shape(1), n_k = k.shape(0), dv = acc.shape(1);
+  need(k.shape(1) >= dk && v.shape(0) == n_k && v.shape(1) >= dv && visible.size() == n_q && m.size() == n_q &&
+           l.size() == n_q && acc.shape(0) == n_q,
+       "queries, keys, values and state do not fit together");
+  Owned<float> m2({static_cast<int64_t>(n_q)}), l2({static_cast<int64_t>(n_q)});
+  Owned<float> acc2({static_cast<int64_t>(n_q), static_cast<int64_t>(dv)});
+  std::copy_n(m.data(), n_q, m2.data);
+  std::copy_n(l.data(), n_q, l2.data);
+  std::copy_n(acc.data(), n_q * dv, acc2.data);
+  auto i = [](size_t n) { return static_cast<int64_t>(n); };
+  pick(level).attend(q.data(), i(dk), i(n_q), k.data(), i(k.shape(1)), i(dk), v.data(), i(v.shape(1)), i(dv), i(n_k),
+                     visible.data(), scale, m2.data, l2.data, acc2.data);
+  return nb::make_tuple(m2.array, l2.array, acc2.array);
+}
+
+}  // namespace
+}  // namespace fathom
+
+void bind_matrix(nb::module_& m) {
+  using namespace fathom;
+  nb::class_<Matrix>(m, "Matrix")
+      .def_static("dense", &make_dense, "data"_a, "type"_a, "rows"_a, "cols"_a)
+      .def_static("pack", &make_packed, "data"_a.noconvert(), "source"_a, "rows"_a, "cols"_a, "bits"_a, "group"_a = 32)
+      .def_static("view", &make_view, "blob"_a, "spec"_a)
+      .def_static("blob_bytes", [](const nb::dict& spec) { return shape_of(spec).nbytes; }, "spec"_a)
+      .def("blob", &blob_of)
+      .def_prop_ro("spec", &spec_of)
+      .def_ro("nbytes", &Matrix::nbytes)
+      .def_ro("rows", &Matrix::rows)
+      .def_ro("cols", &Matrix::cols)
+      .def_prop_ro("type", [](const Matrix& w) { return type_name(w.type); })
+      .def("unpack", &unpack, "row0"_a = 0, "row1"_a = nb::none())
+      .def("linear", &linear, "x"_a, "int8"_a = false, "level"_a = nb::none())
+      .def("linear_t", &linear_t, "x"_a, "level"_a = nb::none())
+      .def("row", &row, "row"_a, "level"_a = nb::none())
+      .def("all_finite", &all_finite, nb::call_guard<nb::gil_scoped_release>());
+
+  m.def("levels", [] {
+    std::vector<std::string> names;
+    for (const Kernels* level : usable_levels()) names.emplace_back(level->name);
+    return names;
+  });
+  m.def("level", [] { return std::string(kernels()->name); });
+  m.def("cpu_features", &feature_dict);
+
+  m.def("quantize_rows", &quantize_rows, "x"_a, "level"_a = nb::none());
+  m.def("rms_norm", &rms_norm, "x"_a, "weight"_a, "eps"_a, "level"_a = nb::none());
+  m.def("silu_mul", &silu_mul, "gate"_a, "up"_a, "level"_a = nb::none());
+  m.def("axpy", &axpy, "a"_a, "x"_a, "y"_a, "level"_a = nb::none());
+  m.def("to_bf16", &to_bf16, "x"_a, "level"_a = nb::none());
+  m.def("from_bf16", &from_bf16, "x"_a, "level"_a = nb::none());
+  m.def("attend", &attend, "q"_a, "k"_a, "v"_a, "visible"_a, "scale"_a, "m"_a, "l"_a, "acc"_a, "level"_a = nb::none());
+}

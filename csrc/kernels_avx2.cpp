@@ -1,0 +1,4 @@
+#include "kernels.h"
+namespace fathom {
+const Kernels* kernels_avx2() { return nullptr; }
+}

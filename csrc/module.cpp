@@ -1,0 +1,10 @@
+// The extension module fathom._native: weight matrices and kernels (bind_matrix.cpp), program runner (bind_runner.cpp).
+#include <nanobind/nanobind.h>
+
+void bind_matrix(nanobind::module_& m);
+void bind_runner(nanobind::module_& m);
+
+NB_MODULE(_native, m) {
+  bind_matrix(m);
+  bind_runner(m);
+}

@@ -1,0 +1,77 @@
+"""The C++ extension: packed weight matrices, kernels (csrc/bind_matrix.cpp) and the program runner (csrc/bind_runner.cpp).
+
+Arrays are C-contiguous. Kernels take ``level``: an instruction level of :func:`levels`, None for the one in use.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Matrix:
+    """A weight matrix of torch shape (rows, cols): dense rows, or int8/int4 codes packed 16 rows together."""
+
+    @staticmethod
+    def dense(data: NDArray[np.uint8], type: str, rows: int, cols: int) -> Matrix:
+        """A view of raw row-major "F32", "F16" or "BF16" bytes; keeps the array alive."""
+    @staticmethod
+    def pack(data: NDArray[np.uint8], source: str, rows: int, cols: int, bits: int, group: int = 32) -> Matrix:
+        """Round dense bytes to 4 or 8 bits, or repack GGUF blocks exactly (bits 0)."""
+    @staticmethod
+    def view(blob: NDArray[np.uint8], spec: dict[str, Any]) -> Matrix:
+        """The packed matrix in a blob that :meth:`blob` gave; the blob must be aligned to 64 bytes."""
+    @staticmethod
+    def blob_bytes(spec: dict[str, Any]) -> int: ...
+    def blob(self) -> NDArray[np.uint8]:
+        """The bytes, read-only and without a copy."""
+    @property
+    def spec(self) -> dict[str, Any]:
+        """type, rows, cols; packed ones also group, scale ("f16" | "k"), min."""
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def cols(self) -> int: ...
+    @property
+    def type(self) -> str:
+        """F32, F16, BF16, int8 or int4."""
+    def unpack(self, row0: int = 0, row1: int | None = None) -> NDArray[np.float32]: ...
+    def linear(self, x: NDArray[np.float32], int8: bool = False, level: str | None = None) -> NDArray[np.float32]:
+        """x W^T: (n, cols) -> (n, rows); int8 rounds x to int8 first, 32 columns a scale."""
+    def linear_t(self, x: NDArray[np.float32], level: str | None = None) -> NDArray[np.float32]:
+        """x W: (n, rows) -> (n, cols)."""
+    def row(self, row: int, level: str | None = None) -> NDArray[np.float32]: ...
+    def all_finite(self) -> bool: ...
+
+def levels() -> list[str]:
+    """Instruction levels usable here, best first."""
+
+def level() -> str:
+    """The level in use: the best one, or the one FATHOM_CPU names."""
+
+def cpu_features() -> dict[str, bool]: ...
+
+# Single kernels, for tests.
+
+def quantize_rows(
+    x: NDArray[np.float32], level: str | None = None
+) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int32]]: ...
+def rms_norm(
+    x: NDArray[np.float32], weight: NDArray[np.float32], eps: float, level: str | None = None
+) -> NDArray[np.float32]: ...
+def silu_mul(gate: NDArray[np.float32], up: NDArray[np.float32], level: str | None = None) -> NDArray[np.float32]: ...
+def axpy(a: float, x: NDArray[np.float32], y: NDArray[np.float32], level: str | None = None) -> NDArray[np.float32]: ...
+def to_bf16(x: NDArray[np.float32], level: str | None = None) -> NDArray[np.uint16]: ...
+def from_bf16(x: NDArray[np.uint16], level: str | None = None) -> NDArray[np.float32]: ...
+def attend(
+    q: NDArray[np.float32],
+    k: NDArray[np.float32],
+    v: NDArray[np.float32],
+    visible: NDArray[np.int32],
+    scale: float,
+    m: NDArray[np.float32],
+    l: NDArray[np.float32],
+    acc: NDArray[np.float32],
+    level: str | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]: ...
