@@ -1,4 +1,4 @@
-"""The C++ extension: packed weight matrices, kernels (csrc/bind_matrix.cpp) and the program runner (csrc/bind_runner.cpp).
+"""The C++ extension: weight matrices and kernels (csrc/bind_matrix.cpp), program runner (csrc/bind_runner.cpp).
 
 Arrays are C-contiguous. Kernels take ``level``: an instruction level of :func:`levels`, None for the one in use.
 """

@@ -108,8 +108,10 @@ def as_source(values: NDArray[np.float32], source: str) -> NDArray[np.uint8]:
 
 def from_source(data: NDArray[np.uint8], source: str, shape: tuple[int, int]) -> NDArray[np.float32]:
     if source == "BF16":
-        return (data.view(np.uint16).astype(np.uint32) << 16).view(np.float32).reshape(shape)
-    return data.view({"F32": np.float32, "F16": np.float16}[source]).astype(np.float32).reshape(shape)
+        data = (data.view(np.uint16).astype(np.uint32) << 16).view(np.uint8)
+        source = "F32"
+    values: NDArray[np.float32] = data.view({"F32": np.float32, "F16": np.float16}[source]).astype(np.float32)
+    return values.reshape(shape)
 
 
 def rounded(w: NDArray[np.float32], bits: int, group: int) -> NDArray[np.float32]:
