@@ -1,0 +1,282 @@
+r"""The vocabulary inside a GGUF file <-> the tokenizer files of a Hugging Face folder.
+
+GGUF holds the tokens, merges and kinds of a byte-level BPE, but only the *name* of the pre-tokenizer that cuts text before
+merging; what a name means is a fact of the model it comes from, kept here in one table. Unknown names are an error of
+the text calls alone: token ids work with any file.
+Source: ggml-org/llama.cpp, src/llama-vocab.cpp, and the ``tokenizer.json`` of the models named.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from fathom.errors import FathomError
+
+if TYPE_CHECKING:
+    from fathom.weights.checkpoint import Checkpoint
+
+__all__ = ["PRE_TOKENIZERS", "VocabularyFiles", "gguf_tokenizer", "vocabulary_fields"]
+
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # tokenizer.ggml.token_type
+DIGITS = "single digits"  # stands for the Digits pre-tokenizer among the regular expressions
+_ROLES = {"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown"}
+
+
+def _ranges(codes: str) -> str:
+    """ "41-5A B5" -> "A-Zµ": classes are kept as code points, which no editor normalises."""
+    return "".join("-".join(chr(int(code, 16)) for code in item.split("-")) for item in codes.split())
+
+
+_CASED = _ranges(
+    """41-5A 61-7A B5 C0-D6 D8-F6 F8-1BA 1BC-1BF 1C4-293 295-2AF 370-373 376 377 37B-37D 37F 386 388-38A 38C 38E-3A1
+    3A3-3F5 3F7-481 48A-52F 531-556 10A0-10C5 13A0-13F5 13F8-13FD 1C90-1CBA 1CBD-1CBF 1D00-1D2B 1D6B-1D77 1D79-1D9A
+    1E00-1F15 1F18-1F1D 1F20-1F45 1F48-1F4D 1F50-1F57 1F59 1F5B 1F5D 1F5F-1F7D 1F80-1FB4 1FB6-1FBC 1FBE 1FC2-1FC4
+    1FC6-1FCC 1FD0-1FD3 1FD6-1FDB 1FE0-1FEC 1FF2-1FF4 1FF6-1FFC 2102 2107 210A-2113 2115 2119-211D 2124 2126 2128
+    212A-212D 212F-2134 2139 213C-213F 2145-2149 214E 2183 2184 2C00-2C7B 2C7E-2CE4 2CEB-2CEE 2CF2 2CF3 A640-A66D
+    A680-A69B A722-A76F A771-A787 A78B-A78E AB70-ABBF FB00-FB06 FB13-FB17 FF21-FF3A FF41-FF5A 10400-1044F 104B0-104D3
+    104D8-104FB 10C80-10CB2 10CC0-10CF2 118A0-118DF 1E900-1E943"""
+)
+_PUNCTUATION = _ranges("21-2F 3A-7E FF01-FF0F FF1A-FF5E 2018-201F 3000-3002")
+_CJK = _ranges("4E00-9FA5 800-4E00 AC00-D7FF")
+_HAN_KANA = _ranges("4E00-9FA5 3040-309F 30A0-30FF")
+_ASCII_PUNCTUATION = r"""!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~"""
+_SUFFIX = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_SPACES = r"\s*[\r\n]+|\s+(?!\S)|\s+"
+_LLAMA = rf"{_SUFFIX}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|%s| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|{_SPACES}"
+_NOT_HAN = r"&&[^\p{Han}]"  # class intersection
+_UPPER, _LOWER = r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}", r"\p{Ll}\p{Lm}\p{Lo}\p{M}"
+
+
+def _words(without: str = "") -> str:
+    """Words split where a capital follows a small letter (o200k); ``without`` cuts a class out of both."""
+    upper, lower, lead = f"[{_UPPER}{without}]", f"[{_LOWER}{without}]", r"[^\r\n\p{L}\p{N}]?"
+    return f"{lead}{upper}*{lower}+{_SUFFIX}?|{lead}{upper}+{lower}*{_SUFFIX}?"
+
+
+@dataclass(frozen=True, slots=True)
+class Pre:
+    """Regular expressions that isolate their matches one after another, before bytes are mapped to symbols."""
+
+    splits: tuple[str, ...]
+    gpt2: bool = False  # the split built into the ByteLevel pre-tokenizer
+    ignore_merges: bool = False  # a piece that is a token needs no merging
+
+
+_V3 = Pre(
+    (
+        r"\p{N}{1,3}",
+        f"[{_HAN_KANA}]+",
+        rf"[{_ASCII_PUNCTUATION}][A-Za-z]+|[^{chr(13)}{chr(10)}\p{{L}}\p{{P}}\p{{S}}]?[\p{{L}}\p{{M}}]+"
+        rf"| ?[\p{{P}}\p{{S}}]+[{chr(13)}{chr(10)}]*|\s*[{chr(13)}{chr(10)}]+|\s+(?!\S)|\s+",
+    )
+)
+_O200K = Pre((rf"{_words()}|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{_SPACES}",))
+_GPT2 = Pre((), gpt2=True)
+_LLAMA3 = Pre((_LLAMA % r"\p{N}{1,3}",), ignore_merges=True)
+
+PRE_TOKENIZERS: dict[str, Pre] = {
+    "deepseek-llm": Pre(("[\r\n]", rf"\s?[{_CASED}]+", rf"\s?[{_PUNCTUATION}]+", r"\s+$", f"[{_CJK}]+", DIGITS)),
+    "deepseek-coder": Pre(("[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", f"[{_CJK}]+", DIGITS)),
+    "deepseek-v3": _V3,
+    "joyai-llm": _V3,
+    "kimi-k2": Pre((rf"[\p{{Han}}]+|{_words(_NOT_HAN)}|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|{_SPACES}",)),
+    "glm4": _LLAMA3,  # GLM-4.7-Flash
+    "glm5": _LLAMA3,
+    "llama-bpe": _LLAMA3,
+    "kanana2": _O200K,
+    "gpt-4o": _O200K,
+    "gigachat": _GPT2,
+    "gpt-2": _GPT2,
+    "qwen2": Pre((_LLAMA % r"\p{N}",)),
+}
+
+
+class VocabularyFiles(Mapping[str, "Path | str"]):
+    """The tokenizer files a GGUF stands for, as texts that are made when asked for."""
+
+    def __init__(self, path: Path, fields: Mapping[str, Any]) -> None:
+        self._path, self._fields = path, fields
+        self._files: dict[str, Callable[[Path, Mapping[str, Any]], dict[str, Any]]] = {}
+        if fields.get("tokenizer.ggml.model", "no_vocab") != "no_vocab":
+            self._files = {
+                "tokenizer.json": _tokenizer,
+                "tokenizer_config.json": _tokenizer_config,
+                "generation_config.json": _generation_config,
+            }
+
+    def __getitem__(self, name: str) -> str:
+        return json.dumps(self._files[name](self._path, self._fields), ensure_ascii=False)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+def gguf_tokenizer(checkpoint: Checkpoint) -> tuple[str, dict[str, Any]]:
+    """The text of ``tokenizer.json`` and the content of ``tokenizer_config.json`` of a GGUF checkpoint."""
+    if "tokenizer.json" not in checkpoint.tokenizer_files:
+        raise FathomError("no_tokenizer", path=checkpoint.path)
+    fields = checkpoint.metadata
+    return str(checkpoint.tokenizer_files["tokenizer.json"]), _tokenizer_config(checkpoint.path, fields)
+
+
+def _tokenizer(path: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
+    if (model := fields.get("tokenizer.ggml.model")) != "gpt2":
+        raise FathomError("format_unsupported", what="GGUF tokenizer", found=model, known="gpt2 (byte-level BPE)")
+    name = fields.get("tokenizer.ggml.pre")
+    if not isinstance(name, str) or name not in PRE_TOKENIZERS:
+        raise FathomError("format_unsupported", what="GGUF pre-tokenizer", found=name, known=", ".join(PRE_TOKENIZERS))
+    pre = PRE_TOKENIZERS[name]
+    tokens, kinds = _tokens(path, fields)
+    added = [
+        {"id": i, "content": token, "special": kind == CONTROL, "normalized": False}
+        | {"single_word": False, "lstrip": False, "rstrip": False}
+        for i, (token, kind) in enumerate(zip(tokens, kinds, strict=True))
+        if kind in (CONTROL, USER_DEFINED)
+    ]
+    vocabulary = {t: i for i, (t, kind) in enumerate(zip(tokens, kinds, strict=True)) if kind in (NORMAL, BYTE)}
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": pre.gpt2}
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added,
+        "normalizer": None,
+        "pre_tokenizer": {
+            "type": "Sequence",
+            "pretokenizers": [*(_split(pattern) for pattern in pre.splits), byte_level],
+        },
+        "post_processor": None,
+        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+        "model": {
+            **{"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None},
+            **{"end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False},
+            "ignore_merges": pre.ignore_merges,
+            "vocab": vocabulary,
+            "merges": _merges(path, fields, vocabulary),
+        },
+    }
+
+
+def _split(pattern: str) -> dict[str, Any]:
+    if pattern == DIGITS:
+        return {"type": "Digits", "individual_digits": True}
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+
+
+def _tokens(path: Path, fields: Mapping[str, Any]) -> tuple[list[str], list[int]]:
+    tokens = _strings(path, fields, "tokens")
+    kinds = fields.get("tokenizer.ggml.token_type", [NORMAL] * len(tokens))
+    if not isinstance(kinds, list) or len(kinds) != len(tokens) or not all(isinstance(kind, int) for kind in kinds):
+        _malformed(path, f"tokenizer.ggml.token_type does not give a type to each of the {len(tokens)} tokens")
+    kinds = list(kinds)
+    for role in ("bos", "eos", "padding"):  # these are special whatever their type says
+        token = fields.get(f"tokenizer.ggml.{role}_token_id")
+        if type(token) is int and 0 <= token < len(kinds):
+            kinds[token] = CONTROL
+    return tokens, kinds
+
+
+def _merges(path: Path, fields: Mapping[str, Any], vocabulary: Mapping[str, int]) -> list[list[str]]:
+    merges: list[list[str]] = []
+    for merge in _strings(path, fields, "merges"):
+        at = merge.find(" ", 1)
+        left, right = merge[:at], merge[at + 1 :]
+        if at < 0 or not (left in vocabulary and right in vocabulary and left + right in vocabulary):
+            _malformed(path, f"tokenizer.ggml.merges: {merge[:60]!r} does not make a token of two")
+        merges.append([left, right])
+    return merges
+
+
+def _strings(path: Path, fields: Mapping[str, Any], key: str) -> list[str]:
+    values = fields.get(f"tokenizer.ggml.{key}")
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        _malformed(path, f"tokenizer.ggml.{key} is missing or no list of texts")
+    return values
+
+
+def _tokenizer_config(path: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
+    tokens = _strings(path, fields, "tokens")
+    config: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "clean_up_tokenization_spaces": False,
+        "add_bos_token": fields.get("tokenizer.ggml.add_bos_token", fields.get("tokenizer.ggml.pre") == "llama-bpe"),
+        "add_eos_token": fields.get("tokenizer.ggml.add_eos_token", False),
+    }
+    for name, role in _ROLES.items():
+        token = fields.get(f"tokenizer.ggml.{role}_token_id")
+        if type(token) is int and 0 <= token < len(tokens):
+            config[name] = tokens[token]
+    if isinstance(template := fields.get("tokenizer.chat_template"), str):
+        config["chat_template"] = template
+    return config
+
+
+def _generation_config(path: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """All tokens that end an answer: of text, of turn, of message."""
+    ids = [fields.get(f"tokenizer.ggml.{kind}_token_id") for kind in ("eos", "eot", "eom")]
+    return {"eos_token_id": list(dict.fromkeys(token for token in ids if type(token) is int))}
+
+
+def vocabulary_fields(tokenizer: Mapping[str, Any], config: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """GGUF's ``tokenizer.*`` metadata for the content of a ``tokenizer.json`` and a ``tokenizer_config.json``."""
+    model = tokenizer["model"]
+    tokens, kinds = [f"[PAD{i}]" for i in range(size)], [UNUSED] * size
+    entries = [(token, i, NORMAL) for token, i in model["vocab"].items()]
+    entries += [(t["content"], t["id"], CONTROL if t["special"] else USER_DEFINED) for t in tokenizer["added_tokens"]]
+    for token, i, kind in entries:
+        if i >= size:
+            raise FathomError("checkpoint_mismatch", path="tokenizer.json", problem=f"token {i} of {size} in the model")
+        tokens[i], kinds[i] = token, kind
+    fields: dict[str, Any] = {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": _pre_name(tokenizer),
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": kinds,
+        "tokenizer.ggml.merges": [m if isinstance(m, str) else " ".join(m) for m in model["merges"]],
+        "tokenizer.ggml.add_bos_token": bool(config.get("add_bos_token", False)),
+        "tokenizer.ggml.add_eos_token": bool(config.get("add_eos_token", False)),
+    }
+    ids = {token: i for i, token in enumerate(tokens)}
+    for name, role in _ROLES.items():
+        token = config.get(name)
+        token = token.get("content") if isinstance(token, Mapping) else token
+        if token in ids:
+            fields[f"tokenizer.ggml.{role}_token_id"] = ids[token]
+    if isinstance(template := config.get("chat_template"), str):
+        fields["tokenizer.chat_template"] = template
+    return fields
+
+
+def _pre_name(tokenizer: Mapping[str, Any]) -> str:
+    """The name of a pre-tokenizer, found by what it does."""
+    model, outer = tokenizer["model"], tokenizer["pre_tokenizer"] or {}
+    splits: list[str] = []
+    gpt2 = False
+    for part in outer.get("pretokenizers", [outer]):
+        match part:
+            case {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}:
+                splits.append(pattern)
+            case {"type": "Digits", "individual_digits": True}:
+                splits.append(DIGITS)
+            case {"type": "ByteLevel", "add_prefix_space": False, **rest}:
+                gpt2 = bool(rest.get("use_regex", True))
+            case _:
+                splits.append(f"{part.get('type')}")
+    found = Pre(tuple(splits), gpt2, bool(model.get("ignore_merges")))
+    for name, pre in PRE_TOKENIZERS.items():
+        if pre == found and model.get("type") == "BPE" and tokenizer.get("normalizer") is None:
+            return name
+    raise FathomError(
+        "format_unsupported", what="pre-tokenizer of tokenizer.json", found=" | ".join(splits)[:80], known=", ".join(PRE_TOKENIZERS)
+    )
+
+
+def _malformed(path: Path, problem: str) -> NoReturn:
+    raise FathomError("file_malformed", path=path, format="GGUF", problem=problem)
