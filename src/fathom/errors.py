@@ -75,6 +75,9 @@ CODES: dict[str, Code] = {
     "checkpoint_mismatch": Code(
         400, _REQUEST, "{path} does not match its configuration: {problem}", "{path} 与其配置不符：{problem}"
     ),
+    "export_refused": Code(
+        400, _REQUEST, "{path} can't be written as GGUF: {problem}", "无法将 {path} 导出为 GGUF：{problem}"
+    ),
     "format_unsupported": Code(
         400,
         _REQUEST,

@@ -1,8 +1,8 @@
 """The GGUF container: typed metadata, then a table of tensors, then their bytes.
 
-The ``gguf`` package knows the types and block sizes. Its reader, though, maps the file, takes seconds for a vocabulary of
-100,000 tokens and trusts every length it finds; so the header is read here, where no count is believed before it is held
-against the bytes that are left in the file. A damaged header is a ``file_malformed``, soon and within memory.
+The ``gguf`` package knows the types and block sizes. Its reader, though, maps the file, takes seconds for a vocabulary
+of 100,000 tokens and trusts every length it finds; so the header is read here, where no count is believed before it is
+held against the bytes that are left in the file. A damaged header is a ``file_malformed``, soon and within memory.
 Source: ggml-org/ggml, docs/gguf.md (versions 2 and 3, little endian).
 """
 
@@ -24,7 +24,12 @@ __all__ = ["GGUFFile", "Stored", "read_file"]
 
 _SCALARS = {
     **{GGUFValueType.UINT8: "u1", GGUFValueType.INT8: "i1", GGUFValueType.UINT16: "<u2", GGUFValueType.INT16: "<i2"},
-    **{GGUFValueType.UINT32: "<u4", GGUFValueType.INT32: "<i4", GGUFValueType.UINT64: "<u8", GGUFValueType.INT64: "<i8"},
+    **{
+        GGUFValueType.UINT32: "<u4",
+        GGUFValueType.INT32: "<i4",
+        GGUFValueType.UINT64: "<u8",
+        GGUFValueType.INT64: "<i8",
+    },
     **{GGUFValueType.FLOAT32: "<f4", GGUFValueType.FLOAT64: "<f8", GGUFValueType.BOOL: "?"},
 }
 _LEAST_KEY = 8 + 4 + 1  # bytes of the smallest possible metadata entry: length, type, one byte of value

@@ -2,8 +2,8 @@
 
 DeepSeek-V2, V3 and all relatives (Moonlight, GigaChat3, Kanana-2, GLM-4.7-Flash) are converted to this architecture.
 Nothing is copied: an expert is a range of its stack, ``attn_k_b`` and ``attn_v_b`` stay the halves they are (see
-``names.split_kv_b``), rotary pairs are interleaved as in the official files. YaRN: files carry 0.1 * mscale_all_dim and no
-mscale; llama.cpp takes mscale = mscale_all_dim, as every released config.json has it.
+``names.split_kv_b``), rotary pairs are interleaved as in the official files. YaRN: files carry 0.1 * mscale_all_dim and
+no mscale; llama.cpp takes mscale = mscale_all_dim, as every released config.json has it.
 Source: ggml-org/llama.cpp, src/models/deepseek2.cpp, conversion/deepseek.py.
 """
 
@@ -22,7 +22,7 @@ from fathom.weights.checkpoint import Checkpoint, TensorRef
 from fathom.weights.gguf_file import GGUFFile, Stored, read_file
 from fathom.weights.gguf_vocab import VocabularyFiles
 
-__all__ = ["ARCHITECTURE", "LAYER_NAMES", "MODEL_NAMES", "SOFTMAX", "SIGMOID", "read_gguf"]
+__all__ = ["ARCHITECTURE", "LAYER_NAMES", "MODEL_NAMES", "SIGMOID", "SOFTMAX", "read_gguf"]
 
 ARCHITECTURE = "deepseek2"
 SOFTMAX, SIGMOID = 1, 2  # expert_gating_func
@@ -79,7 +79,9 @@ def read_gguf(path: str | Path) -> Checkpoint:
             unused.append(stored_name)
     for name in [name for name in tensors if name.endswith(".kv_b_proj.k_b")]:  # some files hold both forms
         tensors.pop(name.removesuffix(".k_b") + ".weight", None)
-    return Checkpoint(file.path, config, tensors, "gguf", VocabularyFiles(file.path, file.fields), tuple(unused), file.fields)
+    return Checkpoint(
+        file.path, config, tensors, "gguf", VocabularyFiles(file.path, file.fields), tuple(unused), file.fields
+    )
 
 
 def _official(name: str, stored: Stored, config: ModelConfig) -> Iterator[TensorRef]:
@@ -169,7 +171,9 @@ def _experts(keys: _Keys, file: GGUFFile, layers: int, vocabulary: int) -> dict[
         is_glm = vocabulary == GLM_VOCABULARY and layers in (47, 48)
         gating = SIGMOID if is_glm else SOFTMAX
     if gating not in (SOFTMAX, SIGMOID):
-        raise FathomError("format_unsupported", what="expert gating function", found=gating, known="1 softmax, 2 sigmoid")
+        raise FathomError(
+            "format_unsupported", what="expert gating function", found=gating, known="1 softmax, 2 sigmoid"
+        )
     groups = keys.integer("expert_group_count", 0)
     has_bias = f"blk.{dense}.exp_probs_b.bias" in file.tensors
     return {
@@ -190,7 +194,9 @@ def _experts(keys: _Keys, file: GGUFFile, layers: int, vocabulary: int) -> dict[
 def _rope_scaling(keys: _Keys) -> dict[str, Any] | None:
     kind, factor = keys.text("rope.scaling.type", "none"), keys.number("rope.scaling.factor", 1.0)
     if keys.number("attention.temperature_scale", 0.0) or keys.number("rope.scaling.attn_factor", 1.0) != 1.0:
-        raise FathomError("format_unsupported", what="attention scaling", found=keys.path.name, known="YaRN as DeepSeek's")
+        raise FathomError(
+            "format_unsupported", what="attention scaling", found=keys.path.name, known="YaRN as DeepSeek's"
+        )
     if kind == "none" or (kind == "linear" and factor in (0.0, 1.0)):
         return None
     if kind != "yarn":
@@ -198,7 +204,9 @@ def _rope_scaling(keys: _Keys) -> dict[str, Any] | None:
     scaling: dict[str, Any] = {
         "type": "yarn",
         "factor": factor,
-        "original_max_position_embeddings": keys.integer("rope.scaling.original_context_length", keys.integer("context_length")),
+        "original_max_position_embeddings": keys.integer(
+            "rope.scaling.original_context_length", keys.integer("context_length")
+        ),
         "beta_fast": keys.number("rope.scaling.yarn_beta_fast", 32.0),
         "beta_slow": keys.number("rope.scaling.yarn_beta_slow", 1.0),
     }

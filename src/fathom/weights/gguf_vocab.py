@@ -1,8 +1,8 @@
 r"""The vocabulary inside a GGUF file <-> the tokenizer files of a Hugging Face folder.
 
-GGUF holds the tokens, merges and kinds of a byte-level BPE, but only the *name* of the pre-tokenizer that cuts text before
-merging; what a name means is a fact of the model it comes from, kept here in one table. Unknown names are an error of
-the text calls alone: token ids work with any file.
+GGUF holds the tokens, merges and kinds of a byte-level BPE, but only the *name* of the pre-tokenizer that cuts text
+before merging; what a name means is a fact of the model it comes from, kept here in one table. Unknown names are an
+error of the text calls alone: token ids work with any file.
 Source: ggml-org/llama.cpp, src/llama-vocab.cpp, and the ``tokenizer.json`` of the models named.
 """
 
@@ -99,17 +99,16 @@ class VocabularyFiles(Mapping[str, "Path | str"]):
     """The tokenizer files a GGUF stands for, as texts that are made when asked for."""
 
     def __init__(self, path: Path, fields: Mapping[str, Any]) -> None:
-        self._path, self._fields = path, fields
-        self._files: dict[str, Callable[[Path, Mapping[str, Any]], dict[str, Any]]] = {}
+        self._files: dict[str, Callable[[], dict[str, Any]]] = {}
         if fields.get("tokenizer.ggml.model", "no_vocab") != "no_vocab":
             self._files = {
-                "tokenizer.json": _tokenizer,
-                "tokenizer_config.json": _tokenizer_config,
-                "generation_config.json": _generation_config,
+                "tokenizer.json": lambda: _tokenizer(path, fields),
+                "tokenizer_config.json": lambda: _tokenizer_config(path, fields),
+                "generation_config.json": lambda: _generation_config(fields),
             }
 
     def __getitem__(self, name: str) -> str:
-        return json.dumps(self._files[name](self._path, self._fields), ensure_ascii=False)
+        return json.dumps(self._files[name](), ensure_ascii=False)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
@@ -218,7 +217,7 @@ def _tokenizer_config(path: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _generation_config(path: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _generation_config(fields: Mapping[str, Any]) -> dict[str, Any]:
     """All tokens that end an answer: of text, of turn, of message."""
     ids = [fields.get(f"tokenizer.ggml.{kind}_token_id") for kind in ("eos", "eot", "eom")]
     return {"eos_token_id": list(dict.fromkeys(token for token in ids if type(token) is int))}
@@ -274,7 +273,10 @@ def _pre_name(tokenizer: Mapping[str, Any]) -> str:
         if pre == found and model.get("type") == "BPE" and tokenizer.get("normalizer") is None:
             return name
     raise FathomError(
-        "format_unsupported", what="pre-tokenizer of tokenizer.json", found=" | ".join(splits)[:80], known=", ".join(PRE_TOKENIZERS)
+        "format_unsupported",
+        what="pre-tokenizer of tokenizer.json",
+        found=" | ".join(splits)[:80],
+        known=", ".join(PRE_TOKENIZERS),
     )
 
 
