@@ -31,7 +31,7 @@ def _top(
     del version
 
 
-def build() -> Callable[..., Any]:
+def build() -> Any:
     """The command line; help is drawn with rich on a terminal and plain in a pipe."""
     style: Any = {
         "rich_markup_mode": None if plain(sys.stdout) else "rich",
@@ -39,7 +39,7 @@ def build() -> Callable[..., Any]:
         "pretty_exceptions_enable": False,
     }
     settings: Any = {"help_option_names": ["-h", "--help"]}
-    top = typer.Typer(help=say("app"), context_settings=settings, **style)
+    top = typer.Typer(help=say("app"), epilog=say("app.epilog"), context_settings=settings, **style)
     top.callback()(_top)
     top.command("chat", help=say("chat"))(chat.chat)
     top.command("serve", help=say("serve"))(serve.serve)

@@ -18,8 +18,8 @@ __all__ = ["dummy", "dummy_model", "export", "quantize"]
 def quantize(
     src: Source,
     dst: Destination,
-    format: Annotated[str, typer.Option("--format", help=say("quantize.format"))],
-    group: Annotated[int, typer.Option(help=say("quantize.group"))] = 32,
+    format: Annotated[str, typer.Option("--format", metavar="FORMAT", help=say("quantize.format"))],
+    group: Annotated[int, typer.Option(metavar="N", help=say("quantize.group"))] = 32,
 ) -> None:
     from fathom.weights.quantize import quantize as convert
     from fathom.weights.store import resolve
@@ -32,7 +32,7 @@ def quantize(
 def export(
     src: Source,
     dst: Annotated[Path, typer.Argument(metavar="DST.gguf", help=say("arg.dst_gguf"))],
-    type: Annotated[str, typer.Option("--type", help=say("export.type"))] = "Q8_0",
+    type: Annotated[str, typer.Option("--type", metavar="TYPE", help=say("export.type"))] = "Q8_0",
 ) -> None:
     from fathom.weights.checkpoint import open_checkpoint
     from fathom.weights.gguf_write import export_gguf
@@ -46,8 +46,8 @@ def export(
 def dummy(
     name: Annotated[str, typer.Argument(metavar="NAME", help=say("dummy.name"))],
     dst: Destination,
-    format: Annotated[str, typer.Option("--format", help=say("dummy.format"))] = "int4",
-    seed: Annotated[int, typer.Option(help=say("dummy.seed"))] = 0,
+    format: Annotated[str, typer.Option("--format", metavar="FORMAT", help=say("dummy.format"))] = "int4",
+    seed: Annotated[int, typer.Option(metavar="N", help=say("dummy.seed"))] = 0,
 ) -> None:
     _make(name, dst, format, seed)
     _wrote(dst)

@@ -13,6 +13,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Runs models of the DeepSeek-V2 family (MLA + DeepSeekMoE) on small machines.",
         "在小机器上运行 DeepSeek-V2 家族（MLA + DeepSeekMoE）的模型。",
     ),
+    "app.epilog": (
+        "Results go to standard output, everything else to standard error. "
+        "Exit codes: 0 done, 1 failed, 2 wrongly called, 130 stopped by Ctrl-C.",
+        "结果写到标准输出，其余写到标准错误。退出码：0 成功，1 失败，2 用法错误，130 被 Ctrl-C 中止。",
+    ),
     "app.version": ("Print the version and exit.", "显示版本并退出。"),
     # options that several verbs share
     "opt.model": (

@@ -41,7 +41,7 @@ def list_(as_json: Json = False) -> None:
 def show(
     model: Name,
     program: Annotated[bool, typer.Option("--program", help=say("models.program"))] = False,
-    context: Annotated[int, typer.Option("--context", min=0, help=say("models.context_bytes"))] = 0,
+    context: Annotated[int, typer.Option("--context", metavar="N", min=0, help=say("models.context_bytes"))] = 0,
     dtype: Dtype = "auto",
     as_json: Json = False,
 ) -> None:
@@ -101,7 +101,7 @@ VERBS: dict[str, Callable[..., Any]] = {"list": list_, "show": show, "verify": v
 
 def pull(
     repo: Annotated[str, typer.Argument(metavar="REPO[:FILE]", help=say("pull.repo"))],
-    revision: Annotated[str | None, typer.Option(help=say("pull.revision"))] = None,
+    revision: Annotated[str | None, typer.Option(metavar="REV", help=say("pull.revision"))] = None,
     as_json: Json = False,
 ) -> None:
     from fathom.weights.store import pull as fetch

@@ -11,11 +11,11 @@ from .messages import say
 
 __all__ = ["Context", "Destination", "Dtype", "Dummy", "Json", "Model", "Source", "Threads"]
 
-Model = Annotated[str, typer.Option("-m", "--model", help=say("opt.model"), envvar="FATHOM_MODEL")]
+Model = Annotated[str, typer.Option("-m", "--model", metavar="M", help=say("opt.model"), envvar="FATHOM_MODEL")]
 Dummy = Annotated[str | None, typer.Option("--dummy", metavar="NAME", help=say("opt.dummy"))]
-Dtype = Annotated[str, typer.Option("--dtype", help=say("opt.dtype"))]
-Context = Annotated[int | None, typer.Option("--context", min=1, help=say("opt.context"))]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help=say("opt.threads"))]
+Dtype = Annotated[str, typer.Option("--dtype", metavar="FORMAT", help=say("opt.dtype"))]
+Context = Annotated[int | None, typer.Option("--context", metavar="N", min=1, help=say("opt.context"))]
+Threads = Annotated[int | None, typer.Option("--threads", metavar="N", min=1, help=say("opt.threads"))]
 Json = Annotated[bool, typer.Option("--json", help=say("opt.json"))]
 Source = Annotated[str, typer.Argument(metavar="SRC", help=say("arg.src"))]
 Destination = Annotated[Path, typer.Argument(metavar="DST", help=say("arg.dst"))]
