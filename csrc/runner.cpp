@@ -1,0 +1,244 @@
+#include "runner.h"
+
+#include <cmath>
+#include <stdexcept>
+
+namespace fathom {
+namespace {
+
+bool same(const View& a, const View& b) {
+  return a.buffer == b.buffer && a.offset == b.offset && a.width == b.width;
+}
+
+std::unique_ptr<Op> make_op(const OpSpec& spec) {
+  for (auto make : {make_basic, make_router, make_ffn, make_attention}) {
+    if (auto op = make(spec)) return op;
+  }
+  throw std::invalid_argument("unknown op '" + spec.kind + "' (" + spec.name + ")");
+}
+
+}  // namespace
+
+const std::vector<double>& OpSpec::list(const std::string& attr) const {
+  auto it = attrs.find(attr);
+  expect(it != attrs.end(), "attribute " + attr + " is missing");
+  return it->second;
+}
+
+double OpSpec::number(const std::string& attr) const {
+  const auto& values = list(attr);
+  expect(values.size() == 1, "attribute " + attr + " is not a number");
+  return values[0];
+}
+
+int64_t OpSpec::integer(const std::string& attr) const {
+  double value = number(attr);
+  expect(value >= 0 && value < 9e15 && value == std::floor(value), "attribute " + attr + " is not a whole number");
+  return static_cast<int64_t>(value);
+}
+
+void OpSpec::expect(bool ok, const std::string& problem) const {
+  if (!ok) throw std::invalid_argument(name + " (" + kind + "): " + problem);
+}
+
+void OpSpec::expect_counts(size_t n_inputs, size_t n_matrices, size_t n_vectors) const {
+  auto check = [&](size_t found, size_t expected, const char* what) {
+    expect(found == expected, std::to_string(found) + " " + what + " instead of " + std::to_string(expected));
+  };
+  check(inputs.size(), n_inputs, "inputs");
+  check(matrices.size(), n_matrices, "matrices");
+  check(vectors.size(), n_vectors, "vectors");
+}
+
+void OpSpec::expect_shape(const Matrix& w, int64_t rows, int64_t cols) const {
+  expect(w.rows == rows && w.cols == cols,
+         "a matrix has shape (" + std::to_string(w.rows) + ", " + std::to_string(w.cols) + ") instead of (" +
+             std::to_string(rows) + ", " + std::to_string(cols) + ")");
+}
+
+Operand Operand::rows(int64_t begin, int64_t count) const {
+  Operand part{x ? x + begin * ldx : nullptr, ldx, count, q};
+  part.q.n = count;
+  if (q.q) {
+    part.q.q += begin * q.cols;
+    part.q.scale += begin * (q.cols / 32);
+    part.q.sums += begin * (q.cols / 16);
+  }
+  return part;
+}
+
+Rows Pass::rows(const View& view) const {
+  if (view.buffer == runner.logits_buffer_) return {logits, view.width, n};
+  int64_t ld = runner.widths_[view.buffer];
+  auto* base = reinterpret_cast<float*>(runner.buffers_[view.buffer].get());
+  return {base + first * ld + view.offset, ld, n};
+}
+
+Operand Pass::operand(const View& view, bool packed) {
+  Rows x = rows(view);
+  Operand operand{x.data, x.ld, n, {}};
+  if (!packed) return operand;
+  auto& kept = runner.rounded_[view.buffer];
+  if (kept.first != first || kept.n != n || !same(kept.view, view)) {
+    kept.arena.reset();
+    kept.rows = quantize(x.data, x.ld, n, view.width, kept.arena);
+    kept.view = view;
+    kept.first = first;
+    kept.n = n;
+  }
+  operand.q = kept.rows;
+  return operand;
+}
+
+Int8Rows Pass::quantize(const float* x, int64_t ldx, int64_t rows, int64_t cols, Arena& into) {
+  int64_t padded = (cols + 31) / 32 * 32;
+  auto* q = into.take<int8_t>(rows * padded);
+  auto* scale = into.take<float>(rows * (padded / 32));
+  auto* sums = into.take<int32_t>(rows * (padded / 16));
+  pool.split(rows, 1, double(cols), [&](int64_t begin, int64_t end, int) {
+    k.quantize_rows(x + begin * ldx, ldx, end - begin, cols, q + begin * padded, scale + begin * (padded / 32),
+                    sums + begin * (padded / 16));
+  });
+  Int8Rows out;
+  out.n = rows;
+  out.cols = padded;
+  out.q = q;
+  out.scale = scale;
+  out.sums = sums;
+  return out;
+}
+
+const float* Pass::rotations(const std::vector<double>& inv_freq, double factor) {
+  Runner::Rotations* found = nullptr;
+  for (auto& r : runner.rotations_) {
+    if (r.factor == factor && r.inv_freq == inv_freq) found = &r;
+  }
+  if (!found) {
+    runner.rotations_.push_back({inv_freq, factor, -1, 0, {}});
+    found = &runner.rotations_.back();
+  }
+  if (found->position != position || found->n < first + n) {
+    size_t half = inv_freq.size();
+    found->table.resize((first + n) * 2 * half);
+    for (int64_t t = 0; t < first + n; ++t) {
+      float* row = found->table.data() + t * 2 * half;
+      for (size_t i = 0; i < half; ++i) {
+        double angle = double(position + t) * inv_freq[i];
+        row[i] = static_cast<float>(std::cos(angle) * factor);
+        row[half + i] = static_cast<float>(std::sin(angle) * factor);
+      }
+    }
+    found->position = position;
+    found->n = first + n;
+  }
+  return found->table.data() + first * 2 * inv_freq.size();
+}
+
+void multiply(const Kernels& k, const Matrix& w, int64_t row0, int64_t row1, const Operand& x, float* y, int64_t ldy) {
+  if (w.packed()) {
+    k.linear_int8(w, row0, row1, x.q, y, ldy);
+  } else {
+    k.linear(w, row0, row1, x.x, x.ldx, x.n, y, ldy);
+  }
+}
+
+void project(Pass& p, const Matrix& w, const float* bias, const Operand& x, const Rows& y) {
+  p.pool.split(w.rows, 16, double(x.n) * double(w.cols), [&](int64_t begin, int64_t end, int) {
+    multiply(p.k, w, begin, end, x, y.data + begin, y.ld);
+    for (int64_t t = 0; bias && t < x.n; ++t) {
+      for (int64_t r = begin; r < end; ++r) y[t][r] += bias[r];
+    }
+  });
+}
+
+Runner::Runner(const std::vector<OpSpec>& ops, const std::vector<int64_t>& buffers, int threads)
+    : k_(*kernels()), pool_(threads), widths_(buffers), buffers_(buffers.size()), rounded_(buffers.size()) {
+  for (int64_t width : buffers) {
+    if (width < 1 || width > (1 << 28)) throw std::invalid_argument("buffer of width " + std::to_string(width));
+  }
+  plan(ops);
+  workers_.resize(pool_.threads());
+  for (size_t b = 0; b < buffers.size(); ++b) {
+    if (int(b) != logits_buffer_) buffers_[b] = allocate_aligned(kMaxTokens * buffers[b] * int64_t(sizeof(float)));
+  }
+}
+
+// Checks the ops and finds what a pass needs to know: the head's buffer, the cache's shape, where the tail begins.
+void Runner::plan(const std::vector<OpSpec>& ops) {
+  auto check = [&](const OpSpec& spec, const View& view) {
+    spec.expect(view.buffer >= 0 && view.buffer < int(widths_.size()) && view.offset >= 0 && view.width >= 1 &&
+                    view.offset + view.width <= widths_[view.buffer],
+                "a view lies outside its buffer");
+  };
+  size_t tail = ops.size();
+  while (tail > 0 && ops[tail - 1].attrs.count("tail")) --tail;
+  for (size_t i = 0; i < ops.size(); ++i) {
+    const OpSpec& spec = ops[i];
+    for (const View& view : spec.inputs) check(spec, view);
+    check(spec, spec.output);
+    if (spec.kind == "embedding") embeddings_ = spec.matrices.empty() ? 0 : spec.matrices[0].rows;
+    if (spec.kind == "head") {
+      spec.expect(i + 1 == ops.size() && i >= tail, "the head must come last");
+      spec.expect(spec.output.offset == 0 && spec.output.width == widths_[spec.output.buffer],
+                  "the head must fill its buffer");
+      logits_buffer_ = spec.output.buffer;
+      vocab_size_ = spec.output.width;
+    }
+    if (spec.kind == "latent_attention") {
+      int64_t width = spec.inputs.size() == 2 ? spec.inputs[1].width : 0;
+      spec.expect(cache_width_ == 0 || cache_width_ == width, "layers differ in the width of the latent");
+      cache_width_ = width;
+      layers_ = std::max(layers_, spec.integer("layer") + 1);
+    }
+    steps_.push_back({make_op(spec), spec.output, i >= tail});
+  }
+  if (logits_buffer_ < 0 || embeddings_ == 0 || layers_ == 0) {
+    throw std::invalid_argument("a program needs an embedding, latent attention and a head");
+  }
+}
+
+int64_t Runner::nbytes() const {
+  int64_t total = 0;
+  for (size_t b = 0; b < widths_.size(); ++b) total += int(b) == logits_buffer_ ? 0 : widths_[b] * 4 * kMaxTokens;
+  return total;
+}
+
+void Runner::forward(const int32_t* tokens, int64_t n, Cache& cache, float* logits, int64_t wanted, Form form,
+                     const Observer& observer) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (n < 1 || n > kMaxTokens) {
+    throw std::invalid_argument(std::to_string(n) + " tokens in one pass; 1.." + std::to_string(kMaxTokens) + " go");
+  }
+  if (wanted < 0 || wanted > n) {
+    throw std::invalid_argument("logits of " + std::to_string(wanted) + " out of " + std::to_string(n) + " tokens");
+  }
+  if (cache.width() != cache_width_ || cache.layers() != layers_) {
+    throw std::invalid_argument("the cache is of another model: " + std::to_string(cache.layers()) + " layers x " +
+                                std::to_string(cache.width()) + " instead of " + std::to_string(layers_) + " x " +
+                                std::to_string(cache_width_));
+  }
+  for (int64_t t = 0; t < n; ++t) {
+    if (tokens[t] < 0 || tokens[t] >= embeddings_) {
+      throw std::invalid_argument("token id " + std::to_string(tokens[t]) + " is not in 0.." +
+                                  std::to_string(embeddings_ - 1));
+    }
+  }
+  cache.reserve(cache.tokens() + n);
+  for (auto& kept : rounded_) kept.first = -1;
+  Pass pass{*this, pool_, k_, arena_, workers_, cache, tokens, cache.tokens(), 0, n, form, logits};
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const Step& step = steps_[i];
+    if (step.tail) {
+      if (wanted == 0) break;
+      pass.first = n - wanted;
+      pass.n = wanted;
+    }
+    arena_.reset();
+    step.op->run(pass);
+    rounded_[step.output.buffer].first = -1;
+    if (observer) observer(i, pass.rows(step.output), step.output.width);
+  }
+  cache.commit(cache.tokens() + n);
+}
+
+}  // namespace fathom
