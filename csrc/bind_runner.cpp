@@ -1,3 +1,115 @@
+// Python face of the program runner and the latent cache.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
-void bind_runner(nanobind::module_&) {}
+#include <cstring>
+#include <optional>
+#include <stdexcept>
+
+#include "runner.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace fathom {
+namespace {
+
+using Tokens = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Logits = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+View view_of(nb::handle h) {
+  auto t = nb::cast<nb::tuple>(h);
+  if (t.size() != 3) throw std::invalid_argument("a view is (buffer, offset, width)");
+  return {nb::cast<int>(t[0]), nb::cast<int64_t>(t[1]), nb::cast<int64_t>(t[2])};
+}
+
+// (kind, name, inputs, output, weights, attrs)
+OpSpec spec_of(nb::handle h) {
+  auto t = nb::cast<nb::tuple>(h);
+  if (t.size() != 6) throw std::invalid_argument("an op is (kind, name, inputs, output, weights, attrs)");
+  OpSpec spec;
+  spec.kind = nb::cast<std::string>(t[0]);
+  spec.name = nb::cast<std::string>(t[1]);
+  for (nb::handle input : t[2]) spec.inputs.push_back(view_of(input));
+  spec.output = view_of(t[3]);
+  for (nb::handle weight : t[4]) {
+    if (nb::isinstance<Matrix>(weight)) {
+      spec.matrices.push_back(nb::cast<Matrix>(weight));
+    } else {
+      auto vector = nb::cast<Vector>(weight, false);
+      spec.vectors.emplace_back(vector.data(), vector.data() + vector.size());
+    }
+  }
+  for (auto [key, value] : nb::cast<nb::dict>(t[5])) {
+    auto& values = spec.attrs[nb::cast<std::string>(key)];
+    if (nb::isinstance<nb::list>(value)) {
+      values = nb::cast<std::vector<double>>(value);
+    } else {
+      values = {nb::cast<double>(value)};
+    }
+  }
+  return spec;
+}
+
+Form form_of(const std::string& name) {
+  if (name == "auto") return Form::Auto;
+  if (name == "absorbed") return Form::Absorbed;
+  if (name == "expanded") return Form::Expanded;
+  throw std::invalid_argument("form '" + name + "' is not auto, absorbed or expanded");
+}
+
+void forward(Runner& runner, const Tokens& tokens, Cache& cache, const Logits& logits, const std::string& form,
+             nb::object observer) {
+  if (int64_t(logits.shape(1)) != runner.vocab_size()) {
+    throw std::invalid_argument("logits have " + std::to_string(logits.shape(1)) + " columns, not vocab_size " +
+                                std::to_string(runner.vocab_size()));
+  }
+  Runner::Observer observe;
+  if (!observer.is_none()) {
+    observe = [&](size_t op, const Rows& rows, int64_t width) {
+      nb::gil_scoped_acquire gil;
+      auto* copy = new float[rows.n * width];
+      nb::capsule owner(copy, [](void* p) noexcept { delete[] static_cast<float*>(p); });
+      for (int64_t t = 0; t < rows.n; ++t) std::memcpy(copy + t * width, rows[t], width * sizeof(float));
+      observer(op, nb::ndarray<nb::numpy, float>(copy, {size_t(rows.n), size_t(width)}, owner));
+    };
+  }
+  Form which = form_of(form);
+  nb::gil_scoped_release release;
+  runner.forward(tokens.data(), int64_t(tokens.size()), cache, logits.data(), int64_t(logits.shape(0)), which, observe);
+}
+
+}  // namespace
+}  // namespace fathom
+
+void bind_runner(nb::module_& m) {
+  using namespace fathom;
+  nb::class_<Cache>(m, "Cache")
+      .def(nb::init<int64_t, int64_t, const std::string&>(), "layers"_a, "width"_a, "dtype"_a = "float32")
+      .def_prop_ro("layers", &Cache::layers)
+      .def_prop_ro("width", &Cache::width)
+      .def_prop_ro("dtype", &Cache::dtype)
+      .def_prop_ro("tokens", &Cache::tokens)
+      .def_prop_ro("nbytes", &Cache::nbytes)
+      .def("truncate", &Cache::truncate, "tokens"_a);
+
+  nb::class_<Runner>(m, "Runner")
+      .def(
+          "__init__",
+          [](Runner* self, const nb::list& ops, const std::vector<int64_t>& buffers, int threads) {
+            std::vector<OpSpec> specs;
+            for (nb::handle op : ops) specs.push_back(spec_of(op));
+            new (self) Runner(specs, buffers, threads);
+          },
+          "ops"_a, "buffers"_a, "threads"_a)
+      .def_prop_ro("threads", &Runner::threads)
+      .def_prop_ro("vocab_size", &Runner::vocab_size)
+      .def_prop_ro("embeddings", &Runner::embeddings)
+      .def_prop_ro("layers", &Runner::layers)
+      .def_prop_ro("cache_width", &Runner::cache_width)
+      .def("forward", &forward, "tokens"_a, "cache"_a, "logits"_a, "form"_a = "auto", "observer"_a = nb::none());
+  m.attr("MAX_TOKENS") = kMaxTokens;
+}

@@ -15,6 +15,8 @@ class Cache {
   static constexpr int64_t kPage = 64;  // tokens
 
   Cache(int64_t layers, int64_t width, const std::string& dtype);  // "float32" or "bfloat16"
+  Cache(const Cache&) = delete;
+  Cache& operator=(const Cache&) = delete;
 
   int64_t layers() const { return layers_; }
   int64_t width() const { return width_; }

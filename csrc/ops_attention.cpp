@@ -65,9 +65,8 @@ class LatentAttention : public Op {
     } else {
       s.expect_shape(k_b_, heads_ * (nope_ + dv_), rank_);
     }
-    for (int64_t rows : {split_ ? rank_ : nope_, dv_}) {
-      s.expect(!k_b_.packed() || rows % 16 == 0, "packed kv_b needs heads of a multiple of 16 rows");
-    }
+    bool whole_tiles = (!k_b_.packed() || (split_ ? rank_ : nope_ | dv_) % 16 == 0) && (!v_b_.packed() || dv_ % 16 == 0);
+    s.expect(whole_tiles, "packed kv_b needs heads of a multiple of 16 rows");
   }
 
   void run(Pass& p) const override {

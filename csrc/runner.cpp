@@ -197,12 +197,6 @@ void Runner::plan(const std::vector<OpSpec>& ops) {
   }
 }
 
-int64_t Runner::nbytes() const {
-  int64_t total = 0;
-  for (size_t b = 0; b < widths_.size(); ++b) total += int(b) == logits_buffer_ ? 0 : widths_[b] * 4 * kMaxTokens;
-  return total;
-}
-
 void Runner::forward(const int32_t* tokens, int64_t n, Cache& cache, float* logits, int64_t wanted, Form form,
                      const Observer& observer) {
   std::lock_guard<std::mutex> lock(mutex_);

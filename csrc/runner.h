@@ -113,9 +113,9 @@ class Runner {
 
   int threads() const { return pool_.threads(); }
   int64_t vocab_size() const { return vocab_size_; }
+  int64_t embeddings() const { return embeddings_; }  // token ids are below
   int64_t layers() const { return layers_; }
   int64_t cache_width() const { return cache_width_; }
-  int64_t nbytes() const;  // of the buffers, as far as 512 tokens use them
 
  private:
   friend struct Pass;

@@ -1,0 +1,181 @@
+"""A ``Program`` and its weights on the C++ engine: one call runs all ops over up to 512 tokens of one sequence.
+
+Lowering happens once, here: buffer names become numbers, weight names become matrices, attributes become numbers. A
+forward step then costs Python a few microseconds. Shapes are checked against the program before anything runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _native
+from .._native import Cache, Matrix
+from ..errors import FathomError
+from ..model.program import Op, Program, Weight
+from .machine import cores
+
+if TYPE_CHECKING:
+    from ..config import ModelConfig
+
+__all__ = ["Form", "Logits", "NativeModel"]
+
+Form = Literal["auto", "absorbed", "expanded"]
+Logits = Literal["none", "last", "all"]
+Weights = Mapping[str, Matrix | NDArray[np.float32]]
+Capture = Callable[[str, NDArray[np.float32]], None]
+
+
+class NativeModel:
+    """One model in memory. Caches are separate, one a sequence; calls from several threads take turns.
+
+    ``weights`` maps official names to a :class:`Matrix` for two dimensions and a float32 array for one. Instead of
+    ``...kv_b_proj.weight`` there may be its halves as GGUF has them: ``...kv_b_proj.k_b`` (heads * rank, nope), each
+    head transposed, and ``...kv_b_proj.v_b`` (heads * v, rank).
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        weights: Weights,
+        *,
+        cache_dtype: Literal["float32", "bfloat16"] = "float32",
+        threads: int | None = None,
+    ) -> None:
+        self.program = program
+        self.cache_dtype = cache_dtype
+        self._names = [op.name for op in program.ops]
+        self._vocab_size = program.buffers[program.ops[-1].output.buffer]
+        ops = _Lowering(program, weights).ops()
+        self._runner = _native.Runner(ops, list(program.buffers.values()), threads or cores())
+
+    @property
+    def threads(self) -> int:
+        return self._runner.threads
+
+    def new_cache(self) -> Cache:
+        return Cache(self._runner.layers, self._runner.cache_width, self.cache_dtype)
+
+    def forward(
+        self,
+        tokens: Sequence[int] | NDArray[np.integer[Any]],
+        cache: Cache,
+        *,
+        logits: Logits = "last",
+        form: Form = "auto",
+        capture: Capture | None = None,
+    ) -> NDArray[np.float32]:
+        """Logits (1, n or 0 rows, V) of ``tokens`` behind those in the cache, which grows by them.
+
+        Long inputs run in chunks of 512 tokens. ``capture`` sees the name and output (rows, width) of every op, chunk by
+        chunk; the ops behind the last layer have only the rows whose logits are wanted. An error leaves the cache as
+        long as it was.
+        """
+        ids = _token_ids(tokens, self._runner.embeddings)
+        wanted = {"none": 0, "last": 1, "all": len(ids)}[logits]
+        out = np.empty((wanted, self._vocab_size), np.float32)
+        observer = (lambda op, rows: capture(self._names[op], rows)) if capture else None
+        start = cache.tokens
+        try:
+            for begin in range(0, len(ids), _native.MAX_TOKENS):
+                end = min(begin + _native.MAX_TOKENS, len(ids))
+                rows = out[max(begin + wanted - len(ids), 0) : max(end + wanted - len(ids), 0)]
+                self._runner.forward(ids[begin:end], cache, rows, form, observer)
+        except BaseException:  # also an interrupt between two chunks
+            cache.truncate(min(start, cache.tokens))
+            raise
+        return out
+
+
+def _token_ids(tokens: Sequence[int] | NDArray[np.integer[Any]], vocab_size: int) -> NDArray[np.int32]:
+    ids = np.asarray(tokens)
+    if ids.size == 0:
+        raise FathomError("prompt_empty")
+    if ids.ndim != 1 or ids.dtype.kind not in "iu":
+        raise FathomError("parameter_invalid", param="tokens", problem=f"{ids.dtype} of shape {ids.shape}, not a row of ids")
+    low, high = int(ids.min()), int(ids.max())
+    if low < 0 or high >= vocab_size:
+        raise FathomError("token_out_of_range", found=low if low < 0 else high, last=vocab_size - 1)
+    return np.ascontiguousarray(ids, np.int32)
+
+
+class _Lowering:
+    """The program in the terms of ``_native.Runner``: (kind, name, inputs, output, weights, attributes)."""
+
+    def __init__(self, program: Program, weights: Weights) -> None:
+        self.program = program
+        self.weights = weights
+        self.buffers = {name: i for i, name in enumerate(program.buffers)}
+
+    def ops(self) -> list[tuple[Any, ...]]:
+        ops = self.program.ops
+        last = max(i for i, op in enumerate(ops) if op.layer is not None)
+        lowered = []
+        for i, op in enumerate(ops):
+            attrs = self.attrs(op) | ({"tail": 1} if i > last else {})
+            views = [(self.buffers[v.buffer], v.offset, v.width) for v in (*op.inputs, op.output)]
+            lowered.append((op.kind, op.name, views[:-1], views[-1], self.tensors(op), attrs))
+        return lowered
+
+    def attrs(self, op: Op) -> dict[str, float | list[float]]:
+        match op.kind:
+            case "rope":
+                rope = self.program.config.rope
+                dim = int(op.attrs["dim"] or 0)
+                numbers = {key: float(value or 0) for key, value in op.attrs.items()}
+                return {**numbers, "inv_freq": list(rope.inv_freq(dim)), "cos_sin_factor": rope.cos_sin_factor}
+            case "latent_attention":
+                return {**{key: float(value or 0) for key, value in op.attrs.items()}, "layer": op.layer or 0}
+            case "router":
+                a = op.attrs
+                grouped = a["method"] != "greedy"
+                return {
+                    "top_k": float(a["top_k"] or 0),
+                    "groups": float(a["n_group"] or 1) if grouped else 1,
+                    "kept_groups": float(a["topk_group"] or 1) if grouped else 1,
+                    "top2_groups": a["method"] == "noaux_tc",
+                    "sigmoid": a["scoring"] == "sigmoid",
+                    "normalise": bool(a["norm_topk_prob"]),
+                    "scale": float(a["scale"] or 0),
+                }
+        return {key: float(value or 0) for key, value in op.attrs.items()}
+
+    def tensors(self, op: Op) -> list[Matrix | NDArray[np.float32]]:
+        if op.kind == "latent_attention":
+            return self.kv_b(op)
+        return [self.tensor(w.name, w.shape) for w in op.weights]
+
+    def tensor(self, name: str, shape: tuple[int, ...]) -> Matrix | NDArray[np.float32]:
+        value = self.weights.get(name)
+        if value is None:
+            raise FathomError("tensor_missing", path="the model", name=name)
+        found = (value.rows, value.cols) if isinstance(value, Matrix) else value.shape
+        if found != shape:
+            raise FathomError("tensor_shape", name=name, found=found, expected=shape)
+        if isinstance(value, Matrix):
+            return value
+        return np.ascontiguousarray(value, np.float32) if len(shape) == 1 else _dense(value)
+
+    def kv_b(self, op: Op) -> list[Matrix | NDArray[np.float32]]:
+        """kv_b_proj whole or in halves. Kernels cut packed rows at multiples of 16: other heads become float."""
+        (weight,) = op.weights
+        heads, nope, v, rank = (int(op.attrs[key] or 0) for key in ("heads", "nope", "v", "rank"))
+        stem = weight.name.removesuffix(".weight")
+        if weight.name in self.weights or f"{stem}.k_b" not in self.weights:
+            parts = [(weight.name, weight.shape, nope | v)]
+        else:
+            parts = [(f"{stem}.k_b", (heads * rank, nope), rank), (f"{stem}.v_b", (heads * v, rank), v)]
+        tensors = []
+        for name, shape, rows in parts:
+            matrix = self.tensor(name, shape)
+            packed = isinstance(matrix, Matrix) and matrix.type.startswith("int")
+            tensors.append(_dense(matrix.unpack()) if packed and rows % 16 else matrix)
+        return tensors
+
+
+def _dense(values: NDArray[np.float32]) -> Matrix:
+    data = np.ascontiguousarray(values, np.float32)
+    return Matrix.dense(data.reshape(-1).view(np.uint8), "F32", *data.shape)
