@@ -95,7 +95,9 @@ def _token_ids(tokens: Sequence[int] | NDArray[np.integer[Any]], vocab_size: int
     if ids.size == 0:
         raise FathomError("prompt_empty")
     if ids.ndim != 1 or ids.dtype.kind not in "iu":
-        raise FathomError("parameter_invalid", param="tokens", problem=f"{ids.dtype} of shape {ids.shape}, not a row of ids")
+        raise FathomError(
+            "parameter_invalid", param="tokens", problem=f"{ids.dtype} of shape {ids.shape}, not a row of ids"
+        )
     low, high = int(ids.min()), int(ids.max())
     if low < 0 or high >= vocab_size:
         raise FathomError("token_out_of_range", found=low if low < 0 else high, last=vocab_size - 1)
