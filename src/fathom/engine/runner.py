@@ -7,7 +7,7 @@ forward step then costs Python a few microseconds. Shapes are checked against th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,8 @@ from numpy.typing import NDArray
 from .. import _native
 from .._native import Cache, Matrix
 from ..errors import FathomError
-from ..model.program import Op, Program, Weight
+from ..model.program import Op, Program
 from .machine import cores
-
-if TYPE_CHECKING:
-    from ..config import ModelConfig
 
 __all__ = ["Form", "Logits", "NativeModel"]
 
@@ -70,9 +67,9 @@ class NativeModel:
     ) -> NDArray[np.float32]:
         """Logits (1, n or 0 rows, V) of ``tokens`` behind those in the cache, which grows by them.
 
-        Long inputs run in chunks of 512 tokens. ``capture`` sees the name and output (rows, width) of every op, chunk by
-        chunk; the ops behind the last layer have only the rows whose logits are wanted. An error leaves the cache as
-        long as it was.
+        Long inputs run in chunks of 512 tokens. ``capture`` sees the name and output (rows, width) of every op, chunk
+        by chunk; the ops behind the last layer have only the rows whose logits are wanted. An error leaves the cache
+        as long as it was.
         """
         ids = _token_ids(tokens, self._runner.embeddings)
         wanted = {"none": 0, "last": 1, "all": len(ids)}[logits]
