@@ -3,6 +3,7 @@
 Arrays are C-contiguous. Kernels take ``level``: an instruction level of :func:`levels`, None for the one in use.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,52 @@ def level() -> str:
     """The level in use: the best one, or the one FATHOM_CPU names."""
 
 def cpu_features() -> dict[str, bool]: ...
+
+MAX_TOKENS: int  # tokens of one Runner.forward
+
+class Cache:
+    """The latent cache of one sequence: pages of 64 tokens x layers x width, grown on demand."""
+
+    def __init__(self, layers: int, width: int, dtype: str = "float32") -> None:
+        """dtype: "float32" or "bfloat16"."""
+    @property
+    def layers(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def truncate(self, tokens: int) -> None:
+        """Forget all but the first tokens; their pages are given back."""
+
+class Runner:
+    """A lowered program. Ops are (kind, name, inputs, output, weights, attributes), views (buffer, offset, width)."""
+
+    def __init__(self, ops: Sequence[tuple[Any, ...]], buffers: Sequence[int], threads: int) -> None: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def vocab_size(self) -> int:
+        """Columns of the logits."""
+    @property
+    def embeddings(self) -> int:
+        """Token ids are below."""
+    @property
+    def layers(self) -> int: ...
+    @property
+    def cache_width(self) -> int: ...
+    def forward(
+        self,
+        tokens: NDArray[np.int32],
+        cache: Cache,
+        logits: NDArray[np.float32],
+        form: str = "auto",
+        observer: Callable[[int, NDArray[np.float32]], None] | None = None,
+    ) -> None:
+        """Append tokens to the cache; fill ``logits`` (m, vocab_size) with those of the last m of them."""
 
 # Single kernels, for tests.
 
