@@ -13,7 +13,7 @@ PIP := $(PY) -m pip --disable-pip-version-check
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard csrc/*)
 APT := sudo apt install g++ make python3-venv python3-dev
 
-.PHONY: chat test slow lint clean
+.PHONY: chat test slow lint docs clean
 .DELETE_ON_ERROR:
 
 chat: $(VENV)/core.stamp
@@ -30,6 +30,9 @@ lint: $(VENV)/test.stamp
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+
+docs: $(VENV)/core.stamp
+	@for language in en zh; do FATHOM_LANG=$$language $(PY) docs/generate.py > docs/$$language/cli.md; done
 
 clean:
 	rm -rf $(VENV) build

@@ -1,6 +1,6 @@
 """Prints the reference of the command line in the language of the locale; ``make docs`` writes both pages.
 
-    FATHOM_LANG=zh python docs/generate.py > docs/zh/cli.md
+FATHOM_LANG=zh python docs/generate.py > docs/zh/cli.md
 """
 
 from __future__ import annotations

@@ -25,11 +25,12 @@ def run(arguments: list[str]) -> int:
     """The exit code of one command; errors become one line on standard error."""
     from fathom.errors import FathomError, language
 
-    from .app import build
     from .console import note
     from .messages import say
 
     try:
+        from .app import build
+
         code = build()(arguments, prog_name="fathom", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except FathomError as error:

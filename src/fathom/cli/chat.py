@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from .messages import say
 from .options import Context, Dtype, Dummy, Model, Threads
 
 __all__ = ["chat"]
+
+LINE_END = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
 def chat(
@@ -147,8 +150,7 @@ def folded(pieces: Iterator[str]) -> Iterator[str]:
             body = body.lstrip()
         if body:
             begun = True
-            lines = body.splitlines()
-            yield " ".join([lines[0].rstrip(), *(line.strip() for line in lines[1:])]) if len(lines) > 1 else body
+            yield LINE_END.sub(" ", body)
 
 
 def _decode(data: bytes, offset: int) -> str:

@@ -25,7 +25,9 @@ COLUMNS = ("bfloat16", "int8", "int4")
 
 
 def doctor(
-    model: Annotated[str | None, typer.Option("-m", "--model", metavar="M", help=say("doctor.model"), show_default=False)] = None,
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", metavar="M", help=say("doctor.model"), show_default=False)
+    ] = None,
     context: Annotated[int, typer.Option("--context", metavar="N", min=1, help=say("doctor.context"))] = 4096,
     dtype: Dtype = "auto",
     as_json: Json = False,

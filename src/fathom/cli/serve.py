@@ -17,7 +17,9 @@ def serve(
     model: Model = "mini",
     dummy: Dummy = None,
     host: Annotated[str, typer.Option(metavar="HOST", help=say("serve.host"), envvar="FATHOM_HOST")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help=say("serve.port"), envvar="FATHOM_PORT")] = 11435,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help=say("serve.port"), envvar="FATHOM_PORT")
+    ] = 11435,
     max_queue: Annotated[int, typer.Option(metavar="N", min=0, help=say("serve.max_queue"))] = 16,
     dtype: Dtype = "auto",
     context: Context = None,

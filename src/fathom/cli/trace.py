@@ -16,12 +16,16 @@ __all__ = ["trace"]
 def trace(
     a: Annotated[str, typer.Argument(metavar="A", help=say("trace.a"))],
     b: Annotated[str | None, typer.Argument(metavar="[B]", help=say("trace.b"), show_default=False)] = None,
-    prompt: Annotated[str, typer.Option("--prompt", metavar="TEXT", help=say("trace.prompt"))] = "Hello, world. 你好，世界。",
+    prompt: Annotated[
+        str, typer.Option("--prompt", metavar="TEXT", help=say("trace.prompt"))
+    ] = "Hello, world. 你好，世界。",
     executor_a: Annotated[str, typer.Option(metavar="NAME", help=say("trace.executor"))] = "native",
     executor_b: Annotated[str, typer.Option(metavar="NAME", help=say("trace.executor"))] = "native",
     dtype_a: Annotated[str, typer.Option(metavar="FORMAT", help=say("trace.dtype"))] = "auto",
     dtype_b: Annotated[str, typer.Option(metavar="FORMAT", help=say("trace.dtype"))] = "auto",
-    tolerance: Annotated[float | None, typer.Option(metavar="X", help=say("trace.tolerance"), show_default=False)] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(metavar="X", help=say("trace.tolerance"), show_default=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     from fathom.trace import trace_models

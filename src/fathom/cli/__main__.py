@@ -1,0 +1,5 @@
+"""``python -m fathom.cli`` is ``fathom``."""
+
+from . import main
+
+main()
