@@ -68,6 +68,7 @@ def read_gguf(path: str | Path) -> Checkpoint:
     if architecture != ARCHITECTURE:
         raise FathomError("format_unsupported", what="GGUF architecture", found=architecture, known=ARCHITECTURE)
     config = _config(file)
+    _check_counts(file, config)
     tensors: dict[str, TensorRef] = {}
     unused: list[str] = []
     for stored_name, stored in file.tensors.items():
@@ -82,6 +83,18 @@ def read_gguf(path: str | Path) -> Checkpoint:
     return Checkpoint(
         file.path, config, tensors, "gguf", VocabularyFiles(file.path, file.fields), tuple(unused), file.fields
     )
+
+
+def _check_counts(file: GGUFFile, config: ModelConfig) -> None:
+    """Layers and experts as announced are those that are there: one too few would be a wrong answer, not an error."""
+    layers, blocks = config.num_hidden_layers, config.num_hidden_layers + (config.num_nextn_predict_layers or 0)
+    found = 1 + max((_block(name)[0] for name in file.tensors), default=-1)
+    if found not in (layers, blocks):
+        _malformed(file.path, f"it announces {blocks} layers and holds {found}")
+    for name, stored in file.tensors.items():
+        if name.endswith("_exps.weight") and stored.shape[0] != config.n_routed_experts:
+            expected = (config.n_routed_experts, *stored.shape[1:])
+            raise FathomError("tensor_shape", name=name, found=stored.shape, expected=expected)
 
 
 def _official(name: str, stored: Stored, config: ModelConfig) -> Iterator[TensorRef]:

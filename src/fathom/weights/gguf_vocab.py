@@ -139,7 +139,9 @@ def _tokenizer(path: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
         for i, (token, kind) in enumerate(zip(tokens, kinds, strict=True))
         if kind in (CONTROL, USER_DEFINED)
     ]
-    vocabulary = {t: i for i, (t, kind) in enumerate(zip(tokens, kinds, strict=True)) if kind in (NORMAL, BYTE)}
+    vocabulary = {  # added tokens too, or ``tokenizers`` would give them new ids
+        token: i for i, (token, kind) in enumerate(zip(tokens, kinds, strict=True)) if kind not in (UNUSED, UNKNOWN)
+    }
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": pre.gpt2}
     return {
         "version": "1.0",

@@ -27,7 +27,7 @@ from fathom.config import ModelConfig
 from fathom.errors import FathomError
 from fathom.model.program import build_program
 from fathom.weights.atomic import atomic_file, check_space
-from fathom.weights.checkpoint import Checkpoint, TensorRef
+from fathom.weights.checkpoint import QUANTIZED, Checkpoint, TensorRef
 from fathom.weights.gguf_read import ARCHITECTURE, LAYER_NAMES, MODEL_NAMES, SIGMOID, SOFTMAX
 from fathom.weights.gguf_vocab import vocabulary_fields
 from fathom.weights.names import split_kv_b
@@ -109,8 +109,8 @@ def _is_count(value: Any) -> bool:
 
 
 def _encode(ref: TensorRef, tensor: _Tensor) -> NDArray[Any]:
-    """One part in the tensor's type; bytes of that type already are passed on as they are."""
-    if tensor.values is None and ref.type == tensor.type.name:
+    """One part in the tensor's type; blocks that have it already are passed on as they are."""
+    if tensor.values is None and ref.type == tensor.type.name and ref.type in QUANTIZED:
         return ref.read()
     values = tensor.values(ref) if tensor.values else ref.floats()
     if not np.isfinite(values).all():
