@@ -42,12 +42,12 @@ def check_space(path: Path, needed: int) -> None:
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A file open for writing that replaces ``path`` when the block ends well and vanishes when it doesn't."""
     partial = path.with_name(f".{path.name}.partial")
-    with _or_clear_error(path), partial.open("wb") as file:
+    with _or_clear_error(path), open(os.open(partial, os.O_RDWR | os.O_CREAT, 0o644), "wb") as file:
+        _lock(file.fileno(), partial)
         try:
-            _lock(file.fileno(), path)
+            file.truncate(0)
             yield file
             file.flush()
-            os.fsync(file.fileno())
             partial.replace(path)
         except BaseException:  # also Ctrl-C: nothing half-written stays
             partial.unlink(missing_ok=True)
@@ -64,27 +64,27 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         partial.mkdir(parents=True, exist_ok=True)
         handle = os.open(partial, os.O_RDONLY)
         try:
-            _lock(handle, path)
-            for stale in partial.iterdir():
-                stale.unlink()
-            yield partial
-            partial.rename(path)
-        except FathomError as error:
-            if error.code != "in_use":
+            _lock(handle, partial)
+            try:
+                for stale in partial.iterdir():
+                    stale.unlink()
+                yield partial
+                partial.rename(path)
+            except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
-            raise
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
+                raise
         finally:
             os.close(handle)
 
 
-def _lock(handle: int, path: Path) -> None:
+def _lock(handle: int, partial: Path) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise FathomError("in_use", path=path) from None
+        mine = os.path.samestat(os.fstat(handle), partial.stat())  # else renamed or removed just now
+    except (BlockingIOError, FileNotFoundError):
+        mine = False
+    if not mine:
+        raise FathomError("in_use", path=partial)
 
 
 @contextmanager

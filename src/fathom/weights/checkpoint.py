@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from fathom.config import ModelConfig
 
-__all__ = ["DENSE", "QUANTIZED", "Checkpoint", "TensorRef", "open_checkpoint"]
+__all__ = ["DENSE", "QUANTIZED", "Checkpoint", "TensorRef", "aligned", "dense_floats", "open_checkpoint"]
 
 DENSE = ("F32", "F16", "BF16")
 QUANTIZED = ("Q8_0", "Q4_0", "Q5_0", "Q4_K", "Q5_K", "Q6_K")  # GGUF block types that repack exactly
@@ -88,7 +88,7 @@ class TensorRef:
         elif self.type in QUANTIZED or self.type == "packed":
             from fathom._native import Matrix
 
-            matrix = Matrix.view(_aligned(raw), self.spec) if self.spec else self.repack(raw)
+            matrix = Matrix.view(aligned(raw), self.spec) if self.spec else self.repack(raw)
             values = matrix.unpack()
         else:
             raise FathomError("tensor_type", name=self.name, found=self.type, known=", ".join(DENSE + QUANTIZED))
@@ -238,7 +238,7 @@ def _no_weights(path: Path, files: list[Path]) -> FathomError:
     return FathomError("file_unreadable", path=path, problem=f"{found}; only .safetensors and .gguf are loaded")
 
 
-def _aligned(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def aligned(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A copy at a 64-byte boundary, as packed blobs need it."""
     import numpy as np
 

@@ -1,0 +1,79 @@
+"""``fathom quantize``: any checkpoint to the packed format, streaming, plain rounding.
+
+Every record's size is known before the first byte is written: the packer is asked for the layout of a one-row matrix.
+So the disk is checked first, headers are written first, and memory holds one record and one source tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fathom.model.program import build_program
+from fathom.weights.atomic import atomic_folder, check_space
+from fathom.weights.checkpoint import DENSE, open_checkpoint
+from fathom.weights.load import BITS, KEEP, Progress, Source, check_format, convert, sources, target
+from fathom.weights.packed import Layout, Record, plan, write_config, write_records
+
+__all__ = ["quantization_config", "quantize", "row_spec"]
+
+METADATA_BYTES = 64 << 20  # room for headers, index and tokenizer files when the disk is checked
+
+
+def quantize(
+    src: str | Path, dst: str | Path, format: str = "int8", group: int = 32, progress: Progress | None = None
+) -> Path:
+    """Write ``src`` in the packed format as the new folder ``dst``; killed half-way, nothing stands under that name.
+
+    Matrices stored quantised at no more bits than asked are repacked exactly, never rounded a second time.
+    """
+    check_format(format, group, ("int8", "int4"))
+    checkpoint, dst = open_checkpoint(src), Path(dst)
+    program = build_program(checkpoint.config)
+    origin = {source.weight.name: source for source in sources(checkpoint, program, format)}
+    records = plan(_layout(source, format, group) for source in origin.values())
+
+    def data(record: Record) -> Iterator[Any]:
+        for blob in record.blobs:
+            yield convert(origin[blob.name], format, group, program).blob()
+        if not record.blobs:
+            source = origin[record.name]
+            value = convert(source, format, group, program)  # also checks that all is finite
+            yield source.refs[0].read() if record.dtype != "F32" else np.asarray(value)
+
+    with atomic_folder(dst) as folder:
+        check_space(dst, sum(record.nbytes for record in records) + METADATA_BYTES)
+        write_records(folder, records, data, progress)
+        write_config(folder, checkpoint.config.to_dict() | quantization_config(format, group), checkpoint)
+    return dst
+
+
+def quantization_config(format: str, group: int) -> dict[str, Any]:
+    return {"quantization_config": {"quant_method": "fathom", "format": format, "group": group}}
+
+
+def _layout(source: Source, format: str, group: int) -> Layout:
+    """How the weight will lie in the file, before it is converted."""
+    weight, ref = source.weight, source.refs[0]
+    kind, columns = target(source, format, group)
+    if len(weight.shape) == 1:
+        return Layout(weight.name, weight.shape, "F32")
+    if kind == KEEP and ref.type in DENSE:
+        return Layout(weight.name, weight.shape, ref.type)
+    if kind == KEEP:
+        spec = ref.spec or row_spec(ref.type, weight.shape[1], ref.nbytes // weight.shape[0])
+    else:
+        spec = row_spec("F32", weight.shape[1], 4 * weight.shape[1], BITS[kind], columns)
+    return Layout(weight.name, weight.shape, "U8", spec | {"rows": weight.shape[0]})
+
+
+@cache
+def row_spec(type: str, cols: int, nbytes: int, bits: int = 0, group: int = 0) -> dict[str, Any]:
+    """The packed layout of one row of ``nbytes`` bytes in the source type."""
+    from fathom._native import Matrix
+
+    return dict(Matrix.pack(np.zeros(nbytes, np.uint8), type, 1, cols, bits, group).spec)
