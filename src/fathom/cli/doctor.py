@@ -80,7 +80,7 @@ def needs(shape: Shape, context: int) -> dict[str, int]:
 
 def published(context: int) -> list[dict[str, Any]]:
     """The published models with what each format needs."""
-    from fathom.weights.dummy import PUBLISHED
+    from fathom.weights.published import PUBLISHED
 
     from .program import find
 

@@ -53,7 +53,7 @@ def find(name: str, dtype: str) -> Shape:
     from fathom.model.formats import FORMATS, bytes_of
     from fathom.model.program import build_program
     from fathom.weights.checkpoint import open_checkpoint
-    from fathom.weights.dummy import published_config
+    from fathom.weights.published import published_config
     from fathom.weights.store import resolve
 
     if dtype not in ("auto", *FORMATS):

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from fathom._native import Matrix
     from fathom.config import ModelConfig
+    from fathom.model.program import Weight
 
-__all__ = ["DENSE", "QUANTIZED", "Checkpoint", "TensorRef", "aligned", "dense_floats", "open_checkpoint"]
+__all__ = ["DENSE", "QUANTIZED", "Checkpoint", "TensorRef", "aligned", "open_checkpoint", "pack"]
 
 DENSE = ("F32", "F16", "BF16")
 QUANTIZED = ("Q8_0", "Q4_0", "Q5_0", "Q4_K", "Q5_K", "Q6_K")  # GGUF block types that repack exactly
@@ -80,25 +82,21 @@ class TensorRef:
 
     def floats(self) -> NDArray[np.float32]:
         """The exact values as float32 of ``shape``, decoded from any loadable type."""
-        import numpy as np
+        values = dense_floats(self.read(), self.type) if self.type in DENSE else self.matrix().unpack()
+        return values.reshape(self.shape)
 
-        raw = self.read()
-        if self.type in DENSE:
-            values = dense_floats(raw, self.type)
-        elif self.type in QUANTIZED or self.type == "packed":
-            from fathom._native import Matrix
-
-            matrix = Matrix.view(aligned(raw), self.spec) if self.spec else self.repack(raw)
-            values = matrix.unpack()
-        else:
-            raise FathomError("tensor_type", name=self.name, found=self.type, known=", ".join(DENSE + QUANTIZED))
-        return np.asarray(values, np.float32).reshape(self.shape)
-
-    def repack(self, raw: NDArray[np.uint8]) -> Any:
-        """GGUF blocks as a native Matrix of the same values."""
+    def matrix(self) -> Matrix:
+        """The values of a 2-D tensor as they are: a view of the mapped file, or an exact repack of GGUF blocks."""
         from fathom._native import Matrix
 
-        return Matrix.pack(raw, self.type, math.prod(self.shape[:-1]), self.shape[-1], 0, 0)
+        known = DENSE + QUANTIZED if len(self.shape) == 2 else DENSE
+        if self.type not in (*known, "packed"):
+            raise FathomError("tensor_type", name=self.name, found=self.type, known=", ".join(known))
+        if self.spec is not None:
+            return Matrix.view(self.map(), self.spec)
+        if self.type in DENSE:
+            return Matrix.dense(self.map(), self.type, self.shape[0], self.shape[1])
+        return pack(self, self.read(), self.type)
 
     def part(self, name: str, shape: tuple[int, ...], index: int) -> TensorRef:
         """The ``index``-th of the equal parts of this shape that the tensor consists of (an expert of a stack)."""
@@ -141,6 +139,19 @@ class Checkpoint:
         heads, rank = self.config.num_attention_heads, self.config.kv_lora_rank
         keys = keys.reshape(heads, rank, -1).transpose(0, 2, 1)  # (H, nope, R)
         return np.concatenate([keys, values.reshape(heads, -1, rank)], axis=1).reshape(-1, rank)
+
+
+def pack(tensor: TensorRef | Weight, raw: NDArray[np.uint8], source: str, bits: int = 0, group: int = 32) -> Matrix:
+    """``Matrix.pack`` (round floats to ``bits``, or repack GGUF blocks exactly) that names the tensor at fault."""
+    from fathom._native import Matrix
+
+    rows, cols = tensor.shape
+    try:
+        return Matrix.pack(raw, source, rows, cols, bits, group)
+    except ValueError as error:
+        if "not finite" in str(error):
+            raise FathomError("tensor_not_finite", name=tensor.name) from None
+        raise
 
 
 def dense_floats(raw: NDArray[np.uint8], type: str) -> NDArray[np.float32]:

@@ -17,13 +17,24 @@ from numpy.typing import NDArray
 from fathom.errors import FathomError
 from fathom.model.formats import FORMATS, GROUPS, storage
 from fathom.model.program import Program, Weight
-from fathom.weights.checkpoint import DENSE, QUANTIZED, Checkpoint, TensorRef, aligned
+from fathom.weights.checkpoint import DENSE, QUANTIZED, Checkpoint, TensorRef, aligned, pack
 from fathom.weights.names import split_kv_b
 
 if TYPE_CHECKING:
     from fathom._native import Matrix
 
-__all__ = ["BITS", "KEEP", "Progress", "Source", "check_format", "convert", "load_weights", "sources", "target"]
+__all__ = [
+    "BITS",
+    "KEEP",
+    "Progress",
+    "Source",
+    "check_format",
+    "convert",
+    "load_weights",
+    "round_bf16",
+    "sources",
+    "target",
+]
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 KEEP = "keep"
@@ -32,7 +43,7 @@ BITS = {"int4": 4, "int8": 8, "Q4_0": 4, "Q4_K": 4, "Q5_0": 8, "Q5_K": 8, "Q6_K"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An entry of the result and where it comes from: one tensor, or the two halves of a split kv_b_proj to be joined."""
+    """An entry of the result and where it comes from: one tensor, or two halves of a kv_b_proj to be joined."""
 
     weight: Weight
     refs: tuple[TensorRef, ...]
@@ -100,7 +111,7 @@ def _check(ref: TensorRef, shape: tuple[int, ...]) -> None:
 
 
 def target(source: Source, dtype: str, group: int) -> tuple[str, int]:
-    """(KEEP | "F32" | "BF16" | "int8" | "int4", group): what becomes of a weight. Quantised values stay where they fit."""
+    """(KEEP | "F32" | "BF16" | "int8" | "int4", group): what becomes of a weight; what fits already is kept."""
     if dtype == "auto":
         return (KEEP, 0) if len(source.refs) == 1 else ("F32", 0)
     kind, group = storage(source.weight, dtype, group)
@@ -119,47 +130,31 @@ def convert(source: Source, dtype: str, group: int, program: Program) -> Matrix 
     weight, ref = source.weight, source.refs[0]
     if len(weight.shape) == 1:
         vector = ref.floats()
-        return _finite(weight, vector, bool(np.isfinite(vector).all()))
+        if not np.isfinite(vector).all():
+            raise FathomError("tensor_not_finite", name=weight.name)
+        return vector
     kind, group = target(source, dtype, group)
-    if kind == KEEP:
-        if ref.type in QUANTIZED:
-            return _pack(weight, ref.read(), ref.type, 0, 0)
-        dense = ref.type in DENSE
-        matrix = Matrix.dense(ref.map(), ref.type, *weight.shape) if dense else Matrix.view(ref.map(), ref.spec)
-        return _finite(weight, matrix, matrix.all_finite())
     if kind in ("int8", "int4"):
         if len(source.refs) == 1 and ref.type in DENSE:
-            return _pack(weight, ref.read(), ref.type, BITS[kind], group)
-        return _pack(weight, _bytes(_values(source, program)), "F32", BITS[kind], group)
-    values = _values(source, program)
-    raw = _bytes(_round_bf16(values) if kind == "BF16" else values)
-    matrix = Matrix.dense(aligned(raw), kind, *weight.shape)
-    return _finite(weight, matrix, matrix.all_finite())
+            return pack(weight, ref.read(), ref.type, BITS[kind], group)
+        return pack(weight, _bytes(_values(source, program)), "F32", BITS[kind], group)
+    if kind == KEEP:
+        matrix = ref.matrix()
+    else:
+        values = _values(source, program)
+        raw = _bytes(round_bf16(values) if kind == "BF16" else values)
+        matrix = Matrix.dense(aligned(raw), kind, *weight.shape)
+    if not matrix.all_finite():
+        raise FathomError("tensor_not_finite", name=weight.name)
+    return matrix
 
 
 def _bits(ref: TensorRef) -> int:
     return BITS[ref.spec["type"] if ref.spec else ref.type]
 
 
-def _pack(weight: Weight, raw: NDArray[np.uint8], type: str, bits: int, group: int) -> Matrix:
-    from fathom._native import Matrix
-
-    try:
-        return Matrix.pack(raw, type, *weight.shape, bits, group)
-    except ValueError as error:
-        if "not finite" in str(error):
-            raise FathomError("tensor_not_finite", name=weight.name) from None
-        raise
-
-
-def _finite(weight: Weight, values: Any, finite: bool) -> Any:
-    if not finite:
-        raise FathomError("tensor_not_finite", name=weight.name)
-    return values
-
-
 def _values(source: Source, program: Program) -> NDArray[np.float32]:
-    """float32 values of the weight's shape. A joined kv_b_proj: per head the key rows, transposed back, then the values."""
+    """float32 of the weight's shape. A joined kv_b_proj: per head the key rows, transposed back, then the values."""
     if len(source.refs) == 1:
         return source.refs[0].floats()
     config = program.config
@@ -174,7 +169,7 @@ def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(values).reshape(-1).view(np.uint8)
 
 
-def _round_bf16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+def round_bf16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Round to nearest even, in blocks so that temporaries stay small."""
     flat = values.reshape(-1).view(np.uint32)
     rounded = np.empty(flat.size, np.uint16)

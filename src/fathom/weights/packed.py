@@ -66,6 +66,11 @@ class Record:
     blobs: tuple[Blob, ...] = ()
 
     @property
+    def weights(self) -> list[str]:
+        """Official names of what it holds, in order."""
+        return [blob.name for blob in self.blobs] or [self.name]
+
+    @property
     def align(self) -> int:
         """Bytes its place and size are a multiple of. Files are sorted by it, so that there are no gaps."""
         if not self.blobs:
@@ -117,7 +122,7 @@ def write_records(
     """Write the records, in shards, asking for the buffers of one at a time (its blobs, or the bytes of a tensor)."""
     shards = _shards(records)
     total, done = sum(record.nbytes for record in records), 0
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for number, shard in enumerate(shards, 1):
         file_name = f"model-{number:05}-of-{len(shards):05}.safetensors" if len(shards) > 1 else "model.safetensors"
         weight_map |= dict.fromkeys((record.name for record in shard), file_name)

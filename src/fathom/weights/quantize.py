@@ -38,12 +38,12 @@ def quantize(
     records = plan(_layout(source, format, group) for source in origin.values())
 
     def data(record: Record) -> Iterator[Any]:
-        for blob in record.blobs:
-            yield convert(origin[blob.name], format, group, program).blob()
-        if not record.blobs:
-            source = origin[record.name]
-            value = convert(source, format, group, program)  # also checks that all is finite
-            yield source.refs[0].read() if record.dtype != "F32" else np.asarray(value)
+        for name in record.weights:
+            value = convert(origin[name], format, group, program)  # also checks that all is finite
+            if isinstance(value, np.ndarray):
+                yield value
+            else:
+                yield value.blob() if record.blobs else origin[name].refs[0].read()
 
     with atomic_folder(dst) as folder:
         check_space(dst, sum(record.nbytes for record in records) + METADATA_BYTES)
