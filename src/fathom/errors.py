@@ -141,8 +141,37 @@ CODES: dict[str, Code] = {
         "{waiting} requests are waiting already; try again later",
         "已有 {waiting} 个请求在排队；请稍后再试",
     ),
+    # server
+    "api_key_invalid": Code(
+        401,
+        "authentication_error",
+        "no valid API key; send it as `Authorization: Bearer KEY`",
+        "没有有效的 API 密钥；请以 `Authorization: Bearer KEY` 发送",
+    ),
+    "api_key_needed": Code(
+        400,
+        _REQUEST,
+        "host {host} can be reached from other machines; set FATHOM_API_KEY (or --api-key-file), or serve on 127.0.0.1",
+        "其他机器可以访问 {host}；请设置 FATHOM_API_KEY（或 --api-key-file），或只监听 127.0.0.1",
+    ),
+    "body_too_large": Code(413, _REQUEST, "the body is larger than {limit} bytes", "请求体超过 {limit} 字节"),
+    "host_refused": Code(
+        403,
+        "permission_error",
+        "the Host header names {found!r}; this server answers to localhost, 127.0.0.1 and [::1] only",
+        "Host 头是 {found!r}；本服务只接受 localhost、127.0.0.1 和 [::1]",
+    ),
+    "method_not_allowed": Code(405, _REQUEST, "{path} does not take {method}", "{path} 不支持 {method}"),
+    "model_loading": Code(503, _SERVER, "the model is still loading; try again shortly", "模型仍在加载，请稍后再试"),
+    "model_not_served": Code(
+        404, _REQUEST, "no model {name!r} here; this server has {known!r}", "没有模型 {name!r}；本服务提供 {known!r}"
+    ),
+    "port_taken": Code(
+        400, _REQUEST, "can't listen on {host} port {port}: {problem}", "无法监听 {host} 端口 {port}：{problem}"
+    ),
     "request_invalid": Code(400, _REQUEST, "{problem}", "{problem}"),
     "route_unknown": Code(404, _MISSING, "no such route: {method} {path}", "没有该接口：{method} {path}"),
+    "shutting_down": Code(503, _SERVER, "the server is shutting down", "服务正在关闭"),
     # machine
     "cpu_level": Code(400, _REQUEST, "FATHOM_CPU: {problem}", "FATHOM_CPU：{problem}"),
     "extra_missing": Code(

@@ -1,0 +1,91 @@
+"""Server-sent events as OpenAI sends them: ``data: JSON`` lines, a ping while nothing comes, ``data: [DONE]``.
+
+The status line goes out before the first event, so a failure after that travels as an event: ``data: {"error": ...}``,
+then ``[DONE]``. A reader that goes away cancels the job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Generic, TypeVar
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from ..errors import FathomError
+from .jobs import Job
+from .wire import envelope
+
+__all__ = ["EventStream", "cancel_with"]
+
+T = TypeVar("T")
+_DONE = b"data: [DONE]\n\n"
+_PING = b": ping\n\n"  # a comment: clients skip it, proxies see life
+
+
+def event(data: Mapping[str, Any]) -> bytes:
+    return f"data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+
+
+@asynccontextmanager
+async def cancel_with(receive: Receive, job: Job[Any]) -> AsyncIterator[None]:
+    """While the block runs, a client that disconnects cancels ``job``."""
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        job.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watcher.cancel()
+        job.cancel()
+
+
+class EventStream(Response, Generic[T]):
+    """Streams ``encode(item)`` for each item of a job, submitted by the caller so that a full queue is still a 429."""
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        job: Job[T],
+        encode: Callable[[T], Iterable[Mapping[str, Any]]],
+        headers: Mapping[str, str],
+        ping_s: float = 15.0,
+    ) -> None:
+        super().__init__(headers={"cache-control": "no-cache", "x-accel-buffering": "no", **headers})
+        del self.headers["content-length"]
+        self._job, self._encode, self._ping_s = job, encode, ping_s
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        async def write(body: bytes, more: bool = True) -> None:
+            await send({"type": "http.response.body", "body": body, "more_body": more})
+
+        async with cancel_with(receive, self._job):
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            try:
+                async for body in self._bodies():
+                    await write(body)
+            except asyncio.CancelledError:
+                await write(event(envelope(FathomError("shutting_down"))[1]))
+            except Exception as error:  # every failure becomes an event; the gate can't answer any more
+                await write(event(envelope(error)[1]))
+            await write(_DONE, more=False)
+
+    async def _bodies(self) -> AsyncIterator[bytes]:
+        while True:
+            try:
+                item = await asyncio.wait_for(anext(self._job), self._ping_s)
+            except TimeoutError:
+                yield _PING
+            except StopAsyncIteration:
+                return
+            else:
+                for data in self._encode(item):
+                    yield event(data)

@@ -1,0 +1,157 @@
+"""JSON at the edge: bodies in, error envelopes out.
+
+A body is read under a size limit, parsed strictly (UTF-8, no NaN, bounded depth) and validated by a pydantic model; any
+fault is a :class:`FathomError` that names the field as a client would write it (``messages[0].content``). Fields that
+no model declares are kept apart and reported in a response header, never dropped in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
+
+from ..errors import FathomError
+
+__all__ = ["BODY_LIMIT", "Body", "body_of", "envelope", "error_response", "ignored_header"]
+
+BODY_LIMIT = 32 * 2**20  # bytes
+_OPENAI_CODES = {"model_not_served": "model_not_found", "api_key_invalid": "invalid_api_key"}  # where OpenAI has a name
+_RETRY_AFTER_S = {429: "2", 503: "2"}
+
+
+class Part(BaseModel):
+    """Anything that came as JSON: exact types, undeclared fields kept apart."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class Body(Part):
+    """A request body. ``unsupported`` names the fields of OpenAI's API that would change the answer and that we can't
+    honour, with the values that ask for nothing and are let through."""
+
+    unsupported: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+
+
+B = TypeVar("B", bound=Body)
+
+
+def body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
+    """A FastAPI dependency that reads the request's body as ``model``."""
+
+    async def read(request: Request) -> B:
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json":  # a web page elsewhere can send any other type without being asked
+            raise FathomError("request_invalid", problem=f"content-type is {media_type!r}, expected application/json")
+        return parse(model, await _read(request))
+
+    return read
+
+
+def parse(model: type[B], body: bytes) -> B:
+    """``body`` as ``model``, or a FathomError."""
+    try:
+        raw = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise FathomError("request_invalid", problem=f"the body is not valid JSON: {error}") from None
+    if not isinstance(raw, dict):
+        raise FathomError("request_invalid", problem=f"the body is {_kind(raw)}, expected an object")
+    for name, harmless in model.unsupported.items():
+        if name in raw and raw[name] is not None and not any(_same(raw[name], value) for value in harmless):
+            raise FathomError("parameter_unsupported", param=name)
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise _fault(error, raw) from None
+
+
+def _same(a: object, b: object) -> bool:
+    return type(a) is type(b) and a == b  # JSON's false is not 0
+
+
+async def _read(request: Request) -> bytes:
+    limit = request.app.state.body_limit
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        elif size > 2 * limit:
+            break  # up to here we read on without keeping, so that the client gets to see the answer
+    if size > limit:
+        raise FathomError("body_too_large", limit=limit)
+    return b"".join(chunks)
+
+
+def _kind(value: object) -> str:
+    names = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "a string"}
+    return names.get(type(value), "an array" if isinstance(value, list) else "an object")
+
+
+def _fault(error: ValidationError, raw: object) -> FathomError:
+    """The most telling of pydantic's errors: of a union's branches, the one that got deepest into the input."""
+    faults = [
+        (_path(fault["loc"], raw, fault["type"] == "missing"), fault["msg"])
+        for fault in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    depth = max(len(path) for path, _ in faults)
+    deepest = [(path, problem) for path, problem in faults if len(path) == depth]
+    path = deepest[0][0]
+    problems = dict.fromkeys(problem for other, problem in deepest if other == path)
+    name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+    return FathomError("parameter_invalid", param=name, problem="; or ".join(problems))
+
+
+def _path(loc: Sequence[int | str], raw: object, missing: bool) -> list[int | str]:
+    """pydantic's location without the names of union branches: only steps that exist in the input stay."""
+    path: list[int | str] = []
+    here: Any = raw
+    for i, step in enumerate(loc):
+        try:
+            here = here[step]
+        except (KeyError, IndexError, TypeError):
+            if not (missing and i == len(loc) - 1):
+                continue
+        path.append(step)
+    return path
+
+
+def ignored_header(body: Body) -> dict[str, str]:
+    """``x-fathom-ignored`` naming the fields nothing here reads, or no header at all."""
+    names = sorted(set(_undeclared(body)) - set(body.unsupported))
+    if not names:
+        return {}
+    safe = [re.sub(r"[^\w.\[\]-]", "?", name, flags=re.ASCII)[:64] for name in names[:32]]
+    return {"x-fathom-ignored": ", ".join(safe)}
+
+
+def _undeclared(value: object, prefix: str = "") -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _undeclared(item, prefix.rstrip(".") + "[].")
+    elif isinstance(value, Part):
+        for name in value.model_extra or ():
+            yield prefix + name
+        for name in value.model_fields_set & set(type(value).model_fields):
+            yield from _undeclared(getattr(value, name), f"{prefix}{name}.")
+
+
+def envelope(error: Exception) -> tuple[int, dict[str, Any]]:
+    """HTTP status and body for any exception; only FathomErrors tell the client more than that it went wrong."""
+    if not isinstance(error, FathomError):
+        error = FathomError("internal", problem="see the server's log")
+    body = error.to_openai()
+    body["error"]["code"] = _OPENAI_CODES.get(error.code, error.code)
+    return error.status, body
+
+
+def error_response(error: Exception, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    status, body = envelope(error)
+    retry = {"retry-after": _RETRY_AFTER_S[status]} if status in _RETRY_AFTER_S else {}
+    return JSONResponse(body, status, {**retry, **(headers or {})})
