@@ -1,11 +1,10 @@
-// Python face of the program runner and the latent cache.
+// Python face of the program runner, the latent cache and, for tests, the thread pool.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <cstring>
-#include <optional>
 #include <stdexcept>
 
 #include "runner.h"
@@ -82,11 +81,36 @@ void forward(Runner& runner, const Tokens& tokens, Cache& cache, const Logits& l
   runner.forward(tokens.data(), int64_t(tokens.size()), cache, logits.data(), int64_t(logits.shape(0)), which, observe);
 }
 
+// ---- the pool, for tests ----
+
+void run_python(Pool& pool, int64_t chunks, const nb::object& work) {
+  nb::gil_scoped_release release;
+  pool.run(chunks, [&](int64_t chunk, int thread) {
+    nb::gil_scoped_acquire gil;
+    work(chunk, thread);
+  });
+}
+
+// How often each chunk ran over many short jobs, without the GIL in the way.
+std::vector<int64_t> count_chunks(Pool& pool, int64_t jobs, int64_t chunks) {
+  std::vector<int64_t> counts(chunks, 0);
+  for (int64_t job = 0; job < jobs; ++job) {
+    pool.run(chunks, [&](int64_t chunk, int) { ++counts[chunk]; });
+  }
+  return counts;
+}
+
 }  // namespace
 }  // namespace fathom
 
 void bind_runner(nb::module_& m) {
   using namespace fathom;
+  nb::class_<Pool>(m, "Pool")
+      .def(nb::init<int>(), "threads"_a)
+      .def_prop_ro("threads", &Pool::threads)
+      .def("run", &run_python, "chunks"_a, "work"_a)
+      .def("count", &count_chunks, "jobs"_a, "chunks"_a, nb::call_guard<nb::gil_scoped_release>());
+
   nb::class_<Cache>(m, "Cache")
       .def(nb::init<int64_t, int64_t, const std::string&>(), "layers"_a, "width"_a, "dtype"_a = "float32")
       .def_prop_ro("layers", &Cache::layers)

@@ -5,6 +5,7 @@ void bind_matrix(nanobind::module_& m);
 void bind_runner(nanobind::module_& m);
 
 NB_MODULE(_native, m) {
+  nanobind::set_leak_warnings(false);  // a model may well live until the interpreter ends
   bind_matrix(m);
   bind_runner(m);
 }

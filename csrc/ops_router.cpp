@@ -32,11 +32,11 @@ class Router : public Op {
   explicit Router(const OpSpec& s)
       : out_(s.output),
         top_k_(s.integer("top_k")),
-        groups_(s.integer("groups")),
-        kept_groups_(s.integer("kept_groups")),
+        groups_(s.integer("n_group")),
+        kept_groups_(s.integer("topk_group")),
         sigmoid_(s.integer("sigmoid") != 0),
-        top2_groups_(s.integer("top2_groups") != 0),
-        normalise_(s.integer("normalise") != 0),
+        top2_(s.integer("top2") != 0),
+        normalise_(s.integer("norm_topk_prob") != 0),
         scale_(static_cast<float>(s.number("scale"))) {
     s.expect_counts(1, 1, s.vectors.size());
     in_ = s.inputs[0];
@@ -49,7 +49,7 @@ class Router : public Op {
     s.expect(groups_ >= 1 && experts_ % groups_ == 0 && kept_groups_ >= 1 && kept_groups_ <= groups_,
              "groups do not divide the experts");
     s.expect(top_k_ >= 1 && top_k_ <= experts_ / groups_ * kept_groups_, "chooses more experts than there are");
-    s.expect(!top2_groups_ || groups_ == 1 || experts_ / groups_ >= 2, "a group needs two experts");
+    s.expect(!top2_ || groups_ == 1 || experts_ / groups_ >= 2, "a group needs two experts");
   }
 
   void run(Pass& p) const override {
@@ -100,8 +100,8 @@ class Router : public Op {
     auto* value = scratch.take<float>(groups_);
     for (int64_t g = 0; g < groups_; ++g) {
       int32_t best[2] = {0, 0};
-      top_k(choice + g * size, size, top2_groups_ ? 2 : 1, best);
-      value[g] = choice[g * size + best[0]] + (top2_groups_ ? choice[g * size + best[1]] : 0.0f);
+      top_k(choice + g * size, size, top2_ ? 2 : 1, best);
+      value[g] = choice[g * size + best[0]] + (top2_ ? choice[g * size + best[1]] : 0.0f);
     }
     auto* kept = scratch.take<int32_t>(kept_groups_);
     top_k(value, groups_, kept_groups_, kept);
@@ -116,7 +116,7 @@ class Router : public Op {
   Matrix gate_;
   std::vector<float> bias_;
   int64_t experts_ = 0, top_k_, groups_, kept_groups_;
-  bool sigmoid_, top2_groups_, normalise_;
+  bool sigmoid_, top2_, normalise_;
   float scale_;
 };
 

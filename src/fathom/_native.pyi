@@ -99,7 +99,16 @@ class Runner:
     ) -> None:
         """Append tokens to the cache; fill ``logits`` (m, vocab_size) with those of the last m of them."""
 
-# Single kernels, for tests.
+# The thread pool and single kernels, for tests.
+
+class Pool:
+    def __init__(self, threads: int) -> None: ...
+    @property
+    def threads(self) -> int: ...
+    def run(self, chunks: int, work: Callable[[int, int], None]) -> None:
+        """work(chunk, thread) for every chunk."""
+    def count(self, jobs: int, chunks: int) -> list[int]:
+        """How often each chunk ran over many short jobs."""
 
 def quantize_rows(
     x: NDArray[np.float32], level: str | None = None

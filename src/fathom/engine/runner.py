@@ -119,28 +119,19 @@ class _Lowering:
             lowered.append((op.kind, op.name, views[:-1], views[-1], self.tensors(op), attrs))
         return lowered
 
-    def attrs(self, op: Op) -> dict[str, float | list[float]]:
+    def attrs(self, op: Op) -> dict[str, Any]:
+        numbers: dict[str, Any] = {key: value for key, value in op.attrs.items() if isinstance(value, int | float)}
         match op.kind:
             case "rope":
                 rope = self.program.config.rope
-                dim = int(op.attrs["dim"] or 0)
-                numbers = {key: float(value or 0) for key, value in op.attrs.items()}
-                return {**numbers, "inv_freq": list(rope.inv_freq(dim)), "cos_sin_factor": rope.cos_sin_factor}
+                return numbers | {"inv_freq": rope.inv_freq(numbers["dim"]), "cos_sin_factor": rope.cos_sin_factor}
             case "latent_attention":
-                return {**{key: float(value or 0) for key, value in op.attrs.items()}, "layer": op.layer or 0}
+                return numbers | {"layer": op.layer}
             case "router":
-                a = op.attrs
-                grouped = a["method"] != "greedy"
-                return {
-                    "top_k": float(a["top_k"] or 0),
-                    "groups": float(a["n_group"] or 1) if grouped else 1,
-                    "kept_groups": float(a["topk_group"] or 1) if grouped else 1,
-                    "top2_groups": a["method"] == "noaux_tc",
-                    "sigmoid": a["scoring"] == "sigmoid",
-                    "normalise": bool(a["norm_topk_prob"]),
-                    "scale": float(a["scale"] or 0),
-                }
-        return {key: float(value or 0) for key, value in op.attrs.items()}
+                flags = {"sigmoid": op.attrs["scoring"] == "sigmoid", "top2": op.attrs["method"] == "noaux_tc"}
+                one_group = {"n_group": 1, "topk_group": 1} if op.attrs["method"] == "greedy" else {}
+                return numbers | flags | one_group
+        return numbers
 
     def tensors(self, op: Op) -> list[Matrix | NDArray[np.float32]]:
         if op.kind == "latent_attention":
@@ -167,12 +158,12 @@ class _Lowering:
             parts = [(weight.name, weight.shape, nope | v)]
         else:
             parts = [(f"{stem}.k_b", (heads * rank, nope), rank), (f"{stem}.v_b", (heads * v, rank), v)]
-        tensors = []
-        for name, shape, rows in parts:
-            matrix = self.tensor(name, shape)
-            packed = isinstance(matrix, Matrix) and matrix.type.startswith("int")
-            tensors.append(_dense(matrix.unpack()) if packed and rows % 16 else matrix)
-        return tensors
+        return [self.cuttable(self.tensor(name, shape), rows) for name, shape, rows in parts]
+
+    def cuttable(self, matrix: Matrix | NDArray[np.float32], rows: int) -> Matrix | NDArray[np.float32]:
+        if isinstance(matrix, Matrix) and matrix.type.startswith("int") and rows % 16:
+            return _dense(matrix.unpack())
+        return matrix
 
 
 def _dense(values: NDArray[np.float32]) -> Matrix:

@@ -1,0 +1,295 @@
+"""The native executor against the formulas in float64, and against itself: forms, chunks, threads, caches, storage."""
+
+from __future__ import annotations
+
+from functools import cache as memoize
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fathom._native import Matrix
+from fathom.config import ModelConfig
+from fathom.engine.runner import NativeModel
+from fathom.errors import FathomError
+from fathom.model.program import build_program
+from parity.cases import CONFIGS, GROUPS_V2, V2, V3, Case, yarn
+from parity.formulas import Formulas
+
+TOLERANCE = 1e-4  # float32 logits of standard deviation 1
+ODD = {  # nothing is a multiple of 16
+    **V3,
+    "vocab_size": 131,
+    "hidden_size": 52,
+    "intermediate_size": 70,
+    "moe_intermediate_size": 22,
+    "num_attention_heads": 3,
+    "num_key_value_heads": 3,
+    "q_lora_rank": 19,
+    "kv_lora_rank": 27,
+    "qk_nope_head_dim": 11,
+    "qk_rope_head_dim": 6,
+    "v_head_dim": 13,
+    "n_routed_experts": 9,
+    "n_group": 3,
+    "topk_group": 2,
+    "num_experts_per_tok": 3,
+    "rope_scaling": yarn(0.8, 1.0),
+}
+GROUPED = {**V2, **GROUPS_V2, "q_lora_rank": 48, "routed_scaling_factor": 16.0, "rope_scaling": yarn(0.707, 0.707)}
+
+
+@memoize
+def case(name: str) -> Case:
+    return Case(name, {"odd": ODD, "grouped": GROUPED, **CONFIGS}[name])
+
+
+def arrays(name: str) -> dict[str, np.ndarray]:
+    return {key: tensor.float().numpy() for key, tensor in case(name).weights.items()}
+
+
+def dense(values: np.ndarray) -> Matrix:
+    return Matrix.dense(np.ascontiguousarray(values).reshape(-1).view(np.uint8), "F32", *values.shape)
+
+
+def model(name: str, weights: dict[str, Any] | None = None, **kw: Any) -> NativeModel:
+    weights = arrays(name) if weights is None else weights
+    ready = {key: dense(w) if isinstance(w, np.ndarray) and w.ndim == 2 else w for key, w in weights.items()}
+    return NativeModel(build_program(ModelConfig.from_dict(case(name).config)), ready, **{"threads": 2, **kw})
+
+
+def tokens(name: str, n: int) -> np.ndarray:
+    return np.random.default_rng(7).integers(0, case(name).config["vocab_size"], n)
+
+
+def in_pieces(m: NativeModel, ids: np.ndarray, pieces: list[int], **kw: Any) -> np.ndarray:
+    cache, out, at = m.new_cache(), [], 0
+    for n in [*pieces, len(ids) - sum(pieces)]:
+        out.append(m.forward(ids[at : at + n], cache, logits="all", **kw))
+        at += n
+    assert cache.tokens == len(ids)
+    return np.concatenate(out)
+
+
+def run(m: NativeModel, ids: np.ndarray, **kw: Any) -> np.ndarray:
+    return m.forward(ids, m.new_cache(), **{"logits": "all", **kw})
+
+
+# -- truth
+
+
+@pytest.mark.parametrize("form", ["absorbed", "expanded"])
+@pytest.mark.parametrize("name", [*CONFIGS, "odd"])
+def test_logits_are_those_of_the_formulas(name: str, form: str) -> None:
+    ids = tokens(name, 70)  # YaRN bites from 64 on
+    np.testing.assert_allclose(run(model(name), ids, form=form), truth(name, len(ids)), atol=TOLERANCE, rtol=0)
+
+
+@memoize
+def truth(name: str, n: int) -> np.ndarray:
+    return Formulas(case(name).config, arrays(name)).logits(tokens(name, n))
+
+
+@pytest.mark.parametrize("name", ["grouped", "odd"])
+def test_absorbed_expanded_chunked_and_cached_are_equal(name: str) -> None:
+    """700 tokens: two passes, two splits of the cache, eleven pages."""
+    m, ids = model(name), tokens(name, 700)
+    expected = truth(name, 700)
+    for form in ("absorbed", "expanded", "auto"):
+        np.testing.assert_allclose(run(m, ids, form=form), expected, atol=TOLERANCE, rtol=0)
+    mixed = in_pieces(m, ids, [1, 63, 200, 130, 64, 1, 1])
+    np.testing.assert_allclose(mixed, expected, atol=TOLERANCE, rtol=0)
+
+
+# -- same text, stated exactly
+
+
+@pytest.mark.parametrize("cache_dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", ["grouped", "odd"])
+def test_absorbed_results_do_not_depend_on_chunks(name: str, cache_dtype: str) -> None:
+    m, ids = model(name, cache_dtype=cache_dtype), tokens(name, 590)
+    whole = in_pieces(m, ids, [], form="absorbed")
+    for pieces in ([1, 1, 2], [64, 3], [513, 1], [100] * 5):
+        np.testing.assert_array_equal(in_pieces(m, ids, pieces, form="absorbed"), whole)
+
+
+@pytest.mark.parametrize("storage", [0, 4, 8])
+@pytest.mark.parametrize("form", ["absorbed", "expanded"])
+def test_results_do_not_depend_on_the_number_of_threads(form: str, storage: int) -> None:
+    weights = packed(arrays("grouped"), storage) if storage else None
+    ids = tokens("grouped", 150)
+    one, *others = (run(model("grouped", weights, threads=t), ids, form=form) for t in (1, 2, 3, 8))
+    for other in others:
+        np.testing.assert_array_equal(one, other)
+
+
+def test_results_do_not_depend_on_the_number_of_threads_for_one_token() -> None:
+    ids = tokens("odd", 40)
+    one, two = (in_pieces(model("odd", threads=t), ids, [1] * 39) for t in (1, 3))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_a_truncated_cache_goes_on_as_if_nothing_had_been() -> None:
+    m, ids = model("grouped"), tokens("grouped", 200)
+    cache = m.new_cache()
+    first = m.forward(ids, cache, logits="all", form="absorbed")
+    cache.truncate(70)
+    m.forward(ids[:30], cache)
+    cache.truncate(70)
+    again = m.forward(ids[70:], cache, logits="all", form="absorbed")
+    np.testing.assert_array_equal(again, first[70:])
+
+
+# -- what may be stored how
+
+
+def packed(weights: dict[str, np.ndarray], bits: int) -> dict[str, Any]:
+    def pack(name: str, w: np.ndarray) -> Any:
+        if w.ndim == 1 or name.endswith("mlp.gate.weight"):
+            return w
+        return Matrix.pack(np.ascontiguousarray(w).reshape(-1).view(np.uint8), "F32", *w.shape, bits, 32)
+
+    return {name: pack(name, w) for name, w in weights.items()}
+
+
+@pytest.mark.parametrize("name", ["grouped", "odd", "v2_tied"])
+@pytest.mark.parametrize("form", ["absorbed", "expanded"])
+@pytest.mark.parametrize("bits", [4, 8])
+def test_packed_weights_give_what_their_values_give(name: str, form: str, bits: int) -> None:
+    """Only the rounding of activations to int8 (1/254 of the largest in 32) lies between the two."""
+    weights = packed(arrays(name), bits)
+    values = {key: w.unpack() if isinstance(w, Matrix) else w for key, w in weights.items()}
+    ids = tokens(name, 60)
+    got, expected = run(model(name, weights), ids, form=form), run(model(name, values), ids, form=form)
+    error = np.abs(got - expected).mean(1) / expected.std()
+    assert np.median(error) < 0.03  # one route in a hundred falls the other way and changes its token
+
+
+@pytest.mark.parametrize("bits", [0, 8])
+def test_kv_b_may_come_in_two_halves(bits: int) -> None:
+    name = "v2_dense"  # no routes that rounding might turn
+    whole, c = arrays(name), case(name).config
+    halves = dict(whole)
+    heads, nope, rank = c["num_attention_heads"], c["qk_nope_head_dim"], c["kv_lora_rank"]
+    for layer in range(c["num_hidden_layers"]):
+        stem = f"model.layers.{layer}.self_attn.kv_b_proj"
+        kv_b = halves.pop(f"{stem}.weight").reshape(heads, -1, rank)
+        k_b, v_b = kv_b[:, :nope].transpose(0, 2, 1).reshape(-1, nope), kv_b[:, nope:].reshape(-1, rank)
+        halves |= {f"{stem}.k_b": k_b, f"{stem}.v_b": v_b}
+    if bits:
+        rounded = packed(halves, bits)
+        halves = {key: rounded[key] if ".kv_b_proj" in key else w for key, w in halves.items()}
+    ids = tokens(name, 90)
+    for form in ("absorbed", "expanded"):
+        got = run(model(name, halves), ids, form=form)
+        np.testing.assert_allclose(got, run(model(name), ids, form=form), atol=0.1 if bits else TOLERANCE, rtol=0)
+
+
+def test_a_bfloat16_cache_is_close_and_the_same_in_both_forms() -> None:
+    ids = tokens("v2_dense", 100)
+    m = model("v2_dense", cache_dtype="bfloat16")
+    cache = m.new_cache()
+    absorbed = m.forward(ids, cache, logits="all", form="absorbed")
+    assert cache.nbytes == 3 * 2 * 64 * (64 + 16) * 2
+    assert 1e-6 < np.abs(absorbed - run(model("v2_dense"), ids)).max() < 0.1
+    np.testing.assert_allclose(run(m, ids, form="expanded"), absorbed, atol=0.05, rtol=0)
+
+
+# -- what is returned
+
+
+def test_logits_of_none_the_last_or_all_rows() -> None:
+    m, ids = model("grouped"), tokens("grouped", 600)
+    every = run(m, ids)
+    last, none = run(m, ids, logits="last"), run(m, ids, logits="none")
+    assert (every.shape, last.shape, none.shape) == ((600, 512), (1, 512), (0, 512))
+    np.testing.assert_array_equal(last, every[-1:])
+    assert every.dtype == np.float32
+
+
+def test_capture_sees_every_op_in_order() -> None:
+    m, ids = model("grouped"), tokens("grouped", 20)
+    seen: dict[str, np.ndarray] = {}
+    logits = run(m, ids, logits="last", capture=lambda op, rows: seen.update({op: rows}))
+    assert list(seen) == [op.name for op in m.program.ops]
+    for op in m.program.ops:
+        rows = 20 if op.layer is not None or op.kind == "embedding" else 1
+        assert seen[op.name].shape == (rows, op.output.width)
+    np.testing.assert_array_equal(seen["lm_head"], logits)
+    np.testing.assert_array_equal(seen["model.embed_tokens"], arrays("grouped")["model.embed_tokens.weight"][ids])
+    route = seen["model.layers.1.mlp.gate"]
+    assert ((route[:, :4] == route[:, :4].astype(int)) & (route[:, :4] < 16)).all()
+
+
+def test_experts_with_equal_scores_rank_by_number() -> None:
+    weights = arrays("v2_esft")
+    gate = weights["model.layers.1.mlp.gate.weight"]
+    gate[:] = gate[0]
+    seen: dict[str, np.ndarray] = {}
+    run(model("v2_esft", weights), tokens("v2_esft", 5), capture=lambda op, rows: seen.update({op: rows}))
+    assert (seen["model.layers.1.mlp.gate"][:, :4] == [0, 1, 2, 3]).all()
+
+
+def test_a_damaged_router_gives_nan_and_no_crash() -> None:
+    weights = arrays("grouped")
+    weights["model.layers.1.mlp.gate.weight"][::2] = np.nan
+    assert np.isnan(run(model("grouped", weights), tokens("grouped", 5))).any()
+
+
+# -- hostile input
+
+
+@pytest.mark.parametrize(
+    ("ids", "code"),
+    [
+        ([], "prompt_empty"),
+        ([512], "token_out_of_range"),
+        ([3, -1], "token_out_of_range"),
+        ([2**40], "token_out_of_range"),
+        ([1.5], "parameter_invalid"),
+        ([[1, 2]], "parameter_invalid"),
+        (["a"], "parameter_invalid"),
+    ],
+)
+def test_token_ids_are_checked(ids: Any, code: str) -> None:
+    m = model("v2_dense")
+    cache = m.new_cache()
+    with pytest.raises(FathomError) as error:
+        m.forward(ids, cache)
+    assert error.value.code == code
+    assert cache.tokens == 0
+
+
+def test_missing_and_misshapen_weights_are_named() -> None:
+    name = "model.layers.1.mlp.experts.7.down_proj.weight"
+    weights = arrays("v2_esft")
+    with pytest.raises(FathomError, match=name) as error:
+        model("v2_esft", {key: w for key, w in weights.items() if key != name})
+    assert error.value.code == "tensor_missing"
+    with pytest.raises(FathomError, match=name) as error:
+        model("v2_esft", weights | {name: weights[name].T.copy()})
+    assert error.value.code == "tensor_shape"
+
+
+def test_a_cache_of_another_model_is_refused() -> None:
+    with pytest.raises(ValueError, match="the cache is of another model"):
+        model("grouped").forward([1], model("odd").new_cache())
+
+
+def test_an_error_half_way_leaves_the_cache_as_it_was() -> None:
+    m, ids = model("grouped"), tokens("grouped", 600)
+    cache = m.new_cache()
+    before = m.forward(ids[:10], cache)
+
+    calls = []
+
+    def fail(op: str, rows: np.ndarray) -> None:
+        calls.append(op)
+        if len(calls) == len(m.program.ops):  # in the second pass
+            raise RuntimeError("planted")
+
+    with pytest.raises(RuntimeError, match="planted"):
+        m.forward(ids, cache, logits="none", capture=fail)
+    assert cache.tokens == 10
+    cache.truncate(9)
+    np.testing.assert_allclose(m.forward(ids[9:10], cache, form="absorbed"), before, atol=TOLERANCE, rtol=0)

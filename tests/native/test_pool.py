@@ -1,0 +1,67 @@
+"""The thread pool: every chunk once, exceptions forwarded, forked children and sleeping workers no problem."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from fathom._native import Pool
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("chunks", [0, 1, 2, 7, 100])
+def test_every_chunk_runs_once_a_job(threads: int, chunks: int) -> None:
+    assert Pool(threads).count(500, chunks) == [500] * chunks
+
+
+def test_workers_take_part_and_know_their_number() -> None:
+    pool, seen = Pool(3), set()
+
+    def work(chunk: int, thread: int) -> None:
+        seen.add(thread)
+        time.sleep(0.002)  # gives the GIL away
+
+    pool.run(30, work)
+    assert seen == {0, 1, 2}
+    assert pool.threads == 3
+
+
+def test_workers_wake_up_after_a_pause() -> None:
+    pool = Pool(2)
+    for _ in range(20):
+        assert pool.count(3, 10) == [3] * 10
+        time.sleep(0.001)  # longer than workers spin
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_exception_comes_back_after_the_rest_and_the_pool_lives_on(threads: int) -> None:
+    pool, done = Pool(threads), []
+
+    def work(chunk: int, thread: int) -> None:
+        if chunk == 3:
+            raise KeyError("planted")
+        done.append(chunk)
+
+    with pytest.raises(KeyError, match="planted"):
+        pool.run(10, work)
+    if threads > 1:
+        assert sorted(done) == [c for c in range(10) if c != 3]
+    assert pool.count(5, 6) == [5] * 6
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_runs_alone() -> None:
+    pool = Pool(2)
+    pool.count(1, 4)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if pool.count(10, 4) == [10] * 4 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("threads", [0, -1, 100_000])
+def test_senseless_numbers_of_threads_are_refused(threads: int) -> None:
+    with pytest.raises(ValueError, match=r"threads: .* is not in 1\.\.1024"):
+        Pool(threads)
