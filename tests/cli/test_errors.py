@@ -21,7 +21,7 @@ def one_line(text: str) -> bool:
         (["chat", "--nonsense"], "--nonsense"),
         (["frobnicate"], "frobnicate"),
         (["quantize", "a"], "DST"),
-        (["chat", "--top-k", "many"], "many"),
+        (["chat", "--top-k", "many"], "--top-k"),
         (["serve", "--port", "99999999"], "--port"),
     ],
 )

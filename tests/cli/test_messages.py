@@ -36,7 +36,7 @@ def test_language_follows_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_message_is_used_and_every_used_one_exists() -> None:
     text = "\n".join(path.read_text("utf-8") for path in SOURCES.glob("*.py") if path.name != "messages.py")
-    used = set(re.findall(r"\"((?:[a-z_]+\.)?[a-z_]+)\"", text))
-    prefixes = re.findall(r"say\(f[\"']([a-z]+\.)\{", text)
-    assert {key for key in MESSAGES if key not in used and not key.startswith(tuple(prefixes))} == set()
+    used = set(re.findall(r"[\"']((?:[a-z_]+\.)?[a-z_]+)[\"']", text))
+    families = tuple(re.findall(r"f[\"']([a-z]+\.)\{", text))
+    assert {key for key in MESSAGES if key not in used and not key.startswith(families)} == set()
     assert set(re.findall(r"say\(\"([^\"]+)\"", text)) <= set(MESSAGES)

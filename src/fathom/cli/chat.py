@@ -16,6 +16,7 @@ from fathom.errors import FathomError
 
 from .console import emit, emit_json, note
 from .conversation import Conversation, Turn
+from .convert import chosen
 from .messages import say
 from .options import Context, Dtype, Dummy, Model, Threads
 
@@ -57,7 +58,7 @@ def chat(
         "stop": tuple(stop) if stop else None,
         "json_schema": _schema(schema) if schema else None,
     }
-    load = {"model": _model(model, dummy, dtype), "dtype": dtype, "max_context": context, "threads": threads}
+    load = {"model": chosen(model, dummy, dtype), "dtype": dtype, "max_context": context, "threads": threads}
     given = {name: value for name, value in sampling.items() if value is not None}  # the rest is the model's choice
     conversation = Conversation(load, given, _checked(system, "--system") if system else None)
 
@@ -74,14 +75,6 @@ def chat(
         if not sys.stdin.isatty() and (material := _decode(sys.stdin.buffer.read(), 0).strip()):
             question = f"{question}\n\n{material}"
         _answer(conversation, question, show, verbose, fold=False)
-
-
-def _model(model: str, dummy: str | None, dtype: str) -> str:
-    if dummy is None:
-        return model
-    from .convert import dummy_model
-
-    return str(dummy_model(dummy, dtype))
 
 
 def _lines(conversation: Conversation, show: Show, verbose: bool) -> None:

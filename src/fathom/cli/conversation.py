@@ -15,7 +15,7 @@ from .messages import say
 if TYPE_CHECKING:
     from fathom.llm import LLM
 
-__all__ = ["Conversation", "Turn"]
+__all__ = ["Conversation", "Turn", "load_model"]
 
 
 @dataclass(slots=True)
@@ -57,6 +57,14 @@ class Turn:
         }
 
 
+def load_model(arguments: dict[str, Any]) -> LLM:
+    """``LLM(**arguments)`` with a progress bar."""
+    from fathom.llm import LLM
+
+    with progress(say("load.progress", what=arguments["model"])) as report:
+        return LLM(**arguments, progress=report)
+
+
 class Conversation:
     """Messages in, pieces of answers out. A question that fails leaves the conversation as it was."""
 
@@ -69,10 +77,7 @@ class Conversation:
     @property
     def llm(self) -> LLM:
         if self._llm is None:
-            from fathom.llm import LLM
-
-            with progress(say("opt.progress.load", what=self.model)) as report:
-                self._llm = LLM(**self._load, progress=report)
+            self._llm = load_model(self._load)
         return self._llm
 
     @property

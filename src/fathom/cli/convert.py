@@ -12,7 +12,7 @@ from .messages import say
 from .models import size
 from .options import Destination, Source
 
-__all__ = ["dummy", "dummy_model", "export", "quantize"]
+__all__ = ["chosen", "dummy", "export", "quantize"]
 
 
 def quantize(
@@ -53,15 +53,17 @@ def dummy(
     _wrote(dst)
 
 
-def dummy_model(name: str, dtype: str) -> Path:
-    """Random weights of a published shape in the store, made at the first use (``--dummy NAME`` of chat and serve)."""
+def chosen(model: str, dummy: str | None, dtype: str) -> str:
+    """The model to run; for ``--dummy NAME`` random weights, made in the store at their first use."""
+    if dummy is None:
+        return model
     from fathom.weights.store import home
 
     format = "int4" if dtype == "auto" else dtype
-    path = home() / "dummy" / f"{name}-{format}"
+    path = home() / "dummy" / f"{dummy}-{format}"
     if not path.exists():
-        _make(name, path, format, seed=0)
-    return path
+        _make(dummy, path, format, seed=0)
+    return str(path)
 
 
 def _make(name: str, dst: Path, format: str, seed: int) -> None:

@@ -35,7 +35,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "opt.context": ("Longest context in tokens; default: the model's.", "最大上下文（token 数）；默认取模型的值。"),
     "opt.threads": ("Threads; default: one a core.", "线程数；默认每核一个。"),
     "opt.json": ("Print JSON.", "输出 JSON。"),
-    "opt.progress.load": ("loading {what}", "加载 {what}"),
+    "load.progress": ("loading {what}", "加载 {what}"),
     # chat
     "chat": (
         "Talk to a model. Alone in a pipe, each line is one turn; with PROMPT, the pipe is material for it.",
@@ -111,7 +111,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "serve.port": ("Port.", "端口。"),
     "serve.max_queue": ("Requests that may wait; more get 429.", "允许排队的请求数；超出则返回 429。"),
-    "serve.key": ("File with the API keys that are accepted, one a line.", "存放可用 API 密钥的文件，每行一个。"),
+    "serve.key": ("File with the API key (or FATHOM_API_KEY).", "存放 API 密钥的文件（也可用 FATHOM_API_KEY）。"),
+    "serve.ready": ("{model} at {url}/v1 (Ctrl-C ends)", "{model} 位于 {url}/v1（Ctrl-C 结束）"),
     # models, pull
     "models": ("List, show, verify and remove models.", "列出、查看、检查和删除模型。"),
     "models.list": ("List the models on this machine.", "列出本机上的模型。"),
@@ -137,8 +138,20 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "models.confirm": ("Remove {path} ({size})? [y/N] ", "删除 {path}（{size}）？[y/N] "),
     "models.confirm_needed": ("add --yes to remove {path} without a terminal", "没有终端时，请加 --yes 以删除 {path}"),
     "models.removed": ("removed {path}", "已删除 {path}"),
-    "models.ok": ("{path}: every tensor is there and finite", "{path}：所有张量齐全且有限"),
-    "models.bad": ("{path}: {count} problems", "{path}：{count} 个问题"),
+    "verify.missing": ("missing: {name}", "缺失：{name}"),
+    "verify.unexpected": ("unexpected: {name}", "多余：{name}"),
+    "verify.misshaped": (
+        "mis-shaped: {name} is {found}, expected {expected}",
+        "形状不符：{name} 为 {found}，应为 {expected}",
+    ),
+    "verify.unsupported": ("type {type} can't be used: {name}", "不支持类型 {type}：{name}"),
+    "verify.not_finite": ("NaN or infinite values: {name}", "含 NaN 或无穷大：{name}"),
+    "verify.unused": (
+        "{count} tensors of multi-token-prediction layers are not used, from {name} on",
+        "{count} 个多 token 预测层的张量未被使用，从 {name} 起",
+    ),
+    "verify.ok": ("all {count} tensors are there and finite", "全部 {count} 个张量齐全且有限"),
+    "verify.bad": ("{count} faults", "{count} 处错误"),
     "pull": (
         "Fetch a model from the Hugging Face hub (or HF_ENDPOINT) into the store.",
         "从 Hugging Face（或 HF_ENDPOINT 镜像）下载模型到模型库。",
@@ -166,8 +179,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "已发布的名称，如 DeepSeek-V2-Lite；`fathom doctor` 会列出。",
     ),
     "dummy.format": (
-        "bfloat16, int8, int4 or, as one GGUF file, Q8_0 or Q4_0.",
-        "bfloat16、int8、int4；或单个 GGUF 文件：Q8_0、Q4_0。",
+        "float32, bfloat16, int8 or int4.",
+        "float32、bfloat16、int8 或 int4。",
     ),
     "dummy.seed": ("Seed of the random weights.", "随机权重的种子。"),
     "dummy.progress": ("making {what}", "生成 {what}"),
@@ -263,7 +276,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "col.flops": ("FLOPs a token", "每 token FLOPs"),
     # usage
     "usage.option": ("there is no option {name}; see `{command} --help`", "没有选项 {name}；见 `{command} --help`"),
-    "usage.command": ("there is no command {name}; see `fathom --help`", "没有命令 {name}；见 `fathom --help`"),
     "usage.other": ("{problem} See `{command} --help`.", "{problem} 见 `{command} --help`。"),
     "debug": (
         "unexpected error: {kind}: {problem} (FATHOM_DEBUG=1 shows where)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,20 +62,24 @@ def verify(model: Name, as_json: Json = False) -> None:
     from fathom.weights.verify import verify as check
 
     path = resolve(model)
-    with progress(say("opt.progress.load", what=path.name)) as report:
+    with progress(say("load.progress", what=path.name)) as report:
         result = check(path, progress=report)
-    found = {
-        kind: list(getattr(result, kind)) for kind in ("missing", "unexpected", "misshaped", "not_finite", "unused")
-    }
-    count = sum(len(names) for kind, names in found.items() if kind != "unused")
     if as_json:
-        emit_json({"path": str(path), "ok": not count, **found})
+        emit_json({**asdict(result), "path": str(path), "ok": result.ok})
     else:
-        for kind, names in found.items():
-            for name in names:
-                emit(f"{kind}: {name}")
-        note(say("models.bad", path=path, count=count) if count else say("models.ok", path=path))
-    if count:
+        faults = [
+            *(say("verify.missing", name=name) for name in result.missing),
+            *(say("verify.unexpected", name=name) for name in result.unexpected),
+            *(say("verify.misshaped", name=t.name, found=t.found, expected=t.expected) for t in result.misshaped),
+            *(say("verify.unsupported", name=name, type=type) for name, type in result.unsupported),
+            *(say("verify.not_finite", name=name) for name in result.not_finite),
+        ]
+        for line in faults:
+            emit(line)
+        if result.unused:
+            note(say("verify.unused", count=len(result.unused), name=result.unused[0]))
+        emit(say("verify.ok", count=result.tensors) if result.ok else say("verify.bad", count=len(faults)))
+    if not result.ok:
         raise typer.Exit(1)
 
 

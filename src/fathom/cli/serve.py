@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from .console import note
+from .conversation import load_model
+from .convert import chosen
 from .messages import say
 from .options import Context, Dtype, Dummy, Model, Threads
 
@@ -26,4 +29,18 @@ def serve(
     threads: Threads = None,
     api_key_file: Annotated[Path | None, typer.Option(metavar="FILE", help=say("serve.key"))] = None,
 ) -> None:
-    pass
+    from fathom.server.serve import read_api_key
+    from fathom.server.serve import serve as run
+
+    load = {"model": chosen(model, dummy, dtype), "dtype": dtype, "max_context": context, "threads": threads}
+    name = dummy or (Path(model).stem if model.endswith(".gguf") else Path(model).name)
+    code = run(
+        lambda: load_model(load),
+        model_name=name,
+        host=host,
+        port=port,
+        max_queue=max_queue,
+        api_key=read_api_key(api_key_file),
+        announce=lambda url: note(say("serve.ready", url=url, model=name)),
+    )
+    raise typer.Exit(code)
