@@ -93,7 +93,9 @@ def table(
         )
     for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
-    console.print(grid, soft_wrap=False)
+    with console.capture() as drawn:
+        console.print(grid)
+    emit("\n".join(line.rstrip() for line in drawn.get().splitlines()))
 
 
 @contextmanager

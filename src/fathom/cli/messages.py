@@ -212,7 +212,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "doctor.cpu": ("processor", "处理器"),
     "doctor.levels": ("kernels", "内核级别"),
-    "doctor.levels_line": ("{levels} usable, {level} in use", "可用 {levels}，正在使用 {level}"),
+    "doctor.levels_line": (
+        "{level} serves every format; usable here: {levels}",
+        "{level} 负责所有格式；本机可用：{levels}",
+    ),
     "doctor.cores": ("{count} cores", "{count} 核"),
     "doctor.features": ("instructions", "指令集"),
     "doctor.model": ("Say what this model needs.", "查看此模型需要多少内存。"),

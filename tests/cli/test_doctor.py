@@ -1,0 +1,40 @@
+"""What the machine is, what models need, and a refusal where one cannot fit."""
+
+from __future__ import annotations
+
+import json
+
+from fathom.engine.machine import Memory
+
+
+def test_machine_and_family_as_json(fathom) -> None:
+    facts = json.loads(fathom("doctor", "--json").out)
+    assert facts["cpu"]["level"] in facts["cpu"]["levels"]
+    assert facts["cpu"]["levels"][-1] == "portable"
+    assert facts["cpu"]["cores"] >= 1
+    assert 0 < facts["memory"]["available"] <= facts["memory"]["total"]
+    lite = next(m for m in facts["family"] if m["name"] == "DeepSeek-V2-Lite")
+    assert lite["needs"]["int4"] < lite["needs"]["int8"] < lite["needs"]["bfloat16"]
+
+
+def test_needs_add_up_and_grow_with_the_context(fathom, mini) -> None:
+    short, long = (json.loads(fathom("doctor", "-m", mini, "--context", n, "--json").out) for n in ("64", "4096"))
+    needs = long["needs"]
+    assert needs["total"] == needs["weights"] + needs["cache"] + needs["scratch"]
+    assert needs["cache"] == 64 * short["needs"]["cache"]
+    assert long["fits"]
+
+
+def test_model_that_cannot_fit_is_refused_with_the_figure(fathom, monkeypatch) -> None:
+    monkeypatch.setattr("fathom.engine.machine.memory", lambda: Memory(16 << 30, 14 << 30, limited=False))
+    done = fathom("doctor", "-m", "DeepSeek-V2-Lite", "--dtype", "bfloat16")
+    assert done.code == 1
+    assert "GiB of memory, 14 GiB are available" in done.err
+    assert done.err.count("\n") == 1
+    assert fathom("doctor", "-m", "DeepSeek-V2-Lite", "--dtype", "int4").code == 0
+
+
+def test_table_in_both_languages(fathom, monkeypatch) -> None:
+    assert "* fits here" in fathom("doctor").out
+    monkeypatch.setenv("FATHOM_LANG", "zh")
+    assert "可在本机运行" in fathom("doctor").out
