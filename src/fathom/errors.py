@@ -84,7 +84,9 @@ CODES: dict[str, Code] = {
         "{what} {found!r} is not supported; choose one of {known}",
         "不支持{what} {found!r}；可选：{known}",
     ),
-    "in_use": Code(409, _REQUEST, "{path} is being written by another process; wait for it", "{path} 正由另一个进程写入；请等待"),
+    "in_use": Code(
+        409, _REQUEST, "{path} is being written by another process; wait for it", "{path} 正由另一个进程写入；请等待"
+    ),
     "no_space": Code(
         507,
         _SERVER,
@@ -97,6 +99,7 @@ CODES: dict[str, Code] = {
         "{what} needs {needed} of memory, {free} are available; choose a smaller format (--dtype) or context",
         "{what} 需要 {needed} 内存，当前可用 {free}；请选择更小的格式（--dtype）或上下文",
     ),
+    "model_protected": Code(400, _REQUEST, "{name} can't be removed: {problem}", "无法删除 {name}：{problem}"),
     "pull_failed": Code(502, _SERVER, "pulling {repo}: {problem}", "下载 {repo}：{problem}"),
     # text
     "no_tokenizer": Code(
