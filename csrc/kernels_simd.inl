@@ -1,0 +1,383 @@
+// The kernels that are the same on every SIMD level, written over a vector type V (simd_avx512.h, simd_avx2.h).
+//
+// Order is part of the contract: the value of one (row, token) is summed in one vector accumulator over ascending
+// columns, whatever else is in the call, so that batching and chunking never change a bit. Register blocks (4 rows x
+// V::kTokens tokens) only decide which sums advance side by side.
+//
+// Everything here has internal linkage: each level has its own flags, and nothing compiled with them may be shared.
+
+namespace fathom {
+namespace {
+
+constexpr int kRowBlock = 4;
+constexpr int64_t kSlice = 512;         // columns of 16 rows decoded at a time: 32 KiB of floats
+constexpr int64_t kTokenBytes = 1 << 18;  // activations kept in the second-level cache while the rows pass by
+
+int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+template <int N>
+struct Count {
+  static constexpr int value = N;
+};
+
+// f(Count<n>) for 1 <= n <= 4.
+template <class F>
+void with_count(int64_t n, F&& f) {
+  switch (n) {
+    case 1: return f(Count<1>{});
+    case 2: return f(Count<2>{});
+    case 3: return f(Count<3>{});
+    default: return f(Count<4>{});
+  }
+}
+
+// ---- loading elements k, k+1, ... of a row, whatever their type ----
+
+template <Type T>
+constexpr int64_t element_bytes() {
+  return T == Type::F32 ? 4 : 2;
+}
+
+template <class V, Type T>
+typename V::F load_at(const uint8_t* row, int64_t k) {
+  const uint8_t* p = row + k * element_bytes<T>();
+  if constexpr (T == Type::F32) return V::load(reinterpret_cast<const float*>(p));
+  if constexpr (T == Type::F16) return V::load_half(reinterpret_cast<const uint16_t*>(p));
+  if constexpr (T == Type::BF16) return V::load_bf16(reinterpret_cast<const uint16_t*>(p));
+}
+
+template <class V, Type T>
+typename V::F load_tail(const uint8_t* row, int64_t k, int64_t count) {  // zeros behind
+  uint8_t padded[V::kWidth * 4] = {};
+  std::memcpy(padded, row + k * element_bytes<T>(), static_cast<size_t>(count * element_bytes<T>()));
+  return load_at<V, T>(padded, 0);
+}
+
+template <class V>
+typename V::F load_tail(const float* p, int64_t count) {
+  return load_tail<V, Type::F32>(reinterpret_cast<const uint8_t*>(p), 0, count);
+}
+
+template <class V>
+void store_tail(float* p, typename V::F x, int64_t count) {
+  float whole[V::kWidth];
+  V::store(whole, x);
+  std::memcpy(p, whole, static_cast<size_t>(count) * 4);
+}
+
+// Applies f to the vectors of inputs a and b (k floats each): y = f(a, b).
+template <class V, class F>
+void map2(const float* a, const float* b, int64_t k, float* y, F f) {
+  int64_t i = 0;
+  for (; i + V::kWidth <= k; i += V::kWidth) V::store(y + i, f(V::load(a + i), V::load(b + i)));
+  if (i < k) store_tail<V>(y + i, f(load_tail<V>(a + i, k - i), load_tail<V>(b + i, k - i)), k - i);
+}
+
+// ---- y = x W^T ----
+
+// R rows x N tokens. rows: row_bytes apart. y[t * ldy + r] = or += the product.
+template <class V, Type T, int R, int N>
+void dot_block(const uint8_t* rows, int64_t row_bytes, const float* x, int64_t ldx, int64_t cols, float* y,
+               int64_t ldy, bool add) {
+  using F = typename V::F;
+  F sums[R][N];
+  for (auto& row : sums) {
+    for (F& sum : row) sum = V::zero();
+  }
+  auto step = [&](auto&& load_row, auto&& load_x) __attribute__((always_inline)) {
+    F tokens[N];
+    for (int t = 0; t < N; ++t) tokens[t] = load_x(x + t * ldx);
+    for (int r = 0; r < R; ++r) {
+      F weights = load_row(rows + r * row_bytes);
+      for (int t = 0; t < N; ++t) sums[r][t] = V::fma(weights, tokens[t], sums[r][t]);
+    }
+  };
+  int64_t k = 0;
+  for (; k + V::kWidth <= cols; k += V::kWidth) {
+    step([k](const uint8_t* row) { return load_at<V, T>(row, k); }, [k](const float* p) { return V::load(p + k); });
+  }
+  if (k < cols) {
+    step([k, cols](const uint8_t* row) { return load_tail<V, T>(row, k, cols - k); },
+         [k, cols](const float* p) { return load_tail<V>(p + k, cols - k); });
+  }
+  for (int t = 0; t < N; ++t) {
+    float* out = y + t * ldy;
+    if constexpr (R == 4) {
+      __m128 four = V::sum4(sums[0][t], sums[1][t], sums[2][t], sums[3][t]);
+      _mm_storeu_ps(out, add ? _mm_add_ps(_mm_loadu_ps(out), four) : four);
+    } else {
+      for (int r = 0; r < R; ++r) out[r] = add ? out[r] + V::sum(sums[r][t]) : V::sum(sums[r][t]);
+    }
+  }
+}
+
+template <class V, Type T>
+void dot_rows(const uint8_t* rows, int64_t row_bytes, int64_t n_rows, const float* x, int64_t ldx, int64_t n,
+              int64_t cols, float* y, int64_t ldy, bool add = false) {
+  int64_t chunk = kTokenBytes / (cols * 4) / V::kTokens * V::kTokens;
+  if (chunk < V::kTokens) chunk = V::kTokens;
+  for (int64_t t0 = 0; t0 < n; t0 += chunk) {
+    int64_t t1 = smaller(n, t0 + chunk);
+    for (int64_t r = 0; r < n_rows;) {
+      int64_t height = n_rows - r >= kRowBlock ? kRowBlock : 1;
+      const uint8_t* block = rows + r * row_bytes;
+      for (int64_t t = t0; t < t1; t += V::kTokens) {
+        with_count(smaller(V::kTokens, t1 - t), [&](auto tokens) {
+          constexpr int N = decltype(tokens)::value;
+          if constexpr (N <= V::kTokens) {
+            auto dot = height == 1 ? dot_block<V, T, 1, N> : dot_block<V, T, kRowBlock, N>;
+            dot(block, row_bytes, x + t * ldx, ldx, cols, y + t * ldy + r, ldy, add);
+          }
+        });
+      }
+      r += height;
+    }
+  }
+}
+
+// ---- y += x W: R rows into N tokens, each y[t, k] in the order of the rows ----
+
+template <class V, Type T, int R, int N>
+void add_block(const uint8_t* rows, int64_t row_bytes, const float* x, int64_t ldx, int64_t cols, float* y,
+               int64_t ldy) {
+  using F = typename V::F;
+  F factors[R][N];
+  for (int r = 0; r < R; ++r) {
+    for (int t = 0; t < N; ++t) factors[r][t] = V::set1(x[t * ldx + r]);
+  }
+  auto step = [&](auto&& load_row, auto&& load_y, auto&& store_y) __attribute__((always_inline)) {
+    F weights[R];
+    for (int r = 0; r < R; ++r) weights[r] = load_row(rows + r * row_bytes);
+    for (int t = 0; t < N; ++t) {
+      F sum = load_y(y + t * ldy);
+      for (int r = 0; r < R; ++r) sum = V::fma(factors[r][t], weights[r], sum);
+      store_y(y + t * ldy, sum);
+    }
+  };
+  int64_t k = 0;
+  for (; k + V::kWidth <= cols; k += V::kWidth) {
+    step([k](const uint8_t* row) { return load_at<V, T>(row, k); }, [k](const float* p) { return V::load(p + k); },
+         [k](float* p, F value) { V::store(p + k, value); });
+  }
+  if (k < cols) {
+    int64_t rest = cols - k;
+    step([k, rest](const uint8_t* row) { return load_tail<V, T>(row, k, rest); },
+         [k, rest](const float* p) { return load_tail<V>(p + k, rest); },
+         [k, rest](float* p, F value) { store_tail<V>(p + k, value, rest); });
+  }
+}
+
+template <class V, Type T>
+void add_rows(const uint8_t* rows, int64_t row_bytes, int64_t n_rows, const float* x, int64_t ldx, int64_t n,
+              int64_t cols, float* y, int64_t ldy) {
+  for (int64_t r = 0; r < n_rows;) {
+    int64_t height = n_rows - r >= kRowBlock ? kRowBlock : 1;
+    for (int64_t t = 0; t < n; t += V::kTokens) {
+      with_count(smaller(V::kTokens, n - t), [&](auto tokens) {
+        constexpr int N = decltype(tokens)::value;
+        if constexpr (N <= V::kTokens) {
+          auto add = height == 1 ? add_block<V, T, 1, N> : add_block<V, T, kRowBlock, N>;
+          add(rows + r * row_bytes, row_bytes, x + t * ldx + r, ldx, cols, y + t * ldy, ldy);
+        }
+      });
+    }
+    r += height;
+  }
+}
+
+// ---- matrices of any type ----
+
+// Calls use(Count-like type tag, first row's bytes) with the dense element type as a constant.
+template <class F>
+void with_dense_type(const Matrix& w, F&& use) {
+  switch (w.type) {
+    case Type::F16: return use(std::integral_constant<Type, Type::F16>{});
+    case Type::BF16: return use(std::integral_constant<Type, Type::BF16>{});
+    default: return use(std::integral_constant<Type, Type::F32>{});
+  }
+}
+
+// Decodes the packed rows [row0, row1) a block of 16 rows and kSlice columns at a time and calls
+// use(rows, n_rows, first row - row0, k0, columns) with the floats of the rows asked for, kSlice apart.
+template <class V, class F>
+void for_decoded(const Matrix& w, int64_t row0, int64_t row1, F&& use) {
+  alignas(64) float scratch[16 * kSlice];
+  for (int64_t block = row0 / 16; block * 16 < row1; ++block) {
+    int64_t first = block * 16 < row0 ? row0 : block * 16, last = smaller(block * 16 + 16, row1);
+    for (int64_t k0 = 0; k0 < w.cols; k0 += kSlice) {
+      decode_block(w, block, k0, smaller(kSlice, w.padded_cols() - k0), scratch, kSlice);
+      const float* rows = scratch + (first - block * 16) * kSlice;
+      use(reinterpret_cast<const uint8_t*>(rows), last - first, first - row0, k0, smaller(kSlice, w.cols - k0));
+    }
+  }
+}
+
+template <class V>
+void linear(const Matrix& w, int64_t row0, int64_t row1, const float* x, int64_t ldx, int64_t n, float* y,
+            int64_t ldy) {
+  if (w.packed()) {
+    for_decoded<V>(w, row0, row1, [&](const uint8_t* rows, int64_t n_rows, int64_t at, int64_t k0, int64_t cols) {
+      dot_rows<V, Type::F32>(rows, kSlice * 4, n_rows, x + k0, ldx, n, cols, y + at, ldy, k0 > 0);
+    });
+    return;
+  }
+  with_dense_type(w, [&](auto type) {
+    constexpr Type T = decltype(type)::value;
+    int64_t row_bytes = w.cols * element_bytes<T>();
+    dot_rows<V, T>(w.codes + row0 * row_bytes, row_bytes, row1 - row0, x, ldx, n, w.cols, y, ldy);
+  });
+}
+
+template <class V>
+void linear_t(const Matrix& w, int64_t row0, int64_t row1, const float* x, int64_t ldx, int64_t n, float* y,
+              int64_t ldy) {
+  for (int64_t t = 0; t < n; ++t) std::memset(y + t * ldy, 0, static_cast<size_t>(w.cols) * 4);
+  if (w.packed()) {
+    for_decoded<V>(w, row0, row1, [&](const uint8_t* rows, int64_t n_rows, int64_t at, int64_t k0, int64_t cols) {
+      add_rows<V, Type::F32>(rows, kSlice * 4, n_rows, x + at, ldx, n, cols, y + k0, ldy);
+    });
+    return;
+  }
+  with_dense_type(w, [&](auto type) {
+    constexpr Type T = decltype(type)::value;
+    int64_t row_bytes = w.cols * element_bytes<T>();
+    add_rows<V, T>(w.codes + row0 * row_bytes, row_bytes, row1 - row0, x, ldx, n, w.cols, y, ldy);
+  });
+}
+
+template <class V>
+void quantize_rows(const float* x, int64_t ldx, int64_t n, int64_t k, int8_t* q, float* scale, int32_t* sums) {
+  int64_t blocks = (k + 31) / 32;
+  for (int64_t t = 0; t < n; ++t) {
+    for (int64_t b = 0; b < blocks; ++b, q += 32, ++scale, sums += 2) {
+      const float* in = x + t * ldx + b * 32;
+      float padded[32];
+      if (k - b * 32 < 32) {
+        std::memset(padded, 0, sizeof padded);
+        std::memcpy(padded, in, static_cast<size_t>(k - b * 32) * 4);
+        in = padded;
+      }
+      uint32_t first = V::max_bits16(in), second = V::max_bits16(in + 16), bits = first > second ? first : second;
+      float largest = bits_float(bits);
+      bool finite = bits < 0x7f800000;
+      if (finite && largest >= 128 * FLT_MIN) {
+        float inverse = 127.0f / largest;
+        *scale = largest / 127.0f;
+        sums[0] = V::round16(in, inverse, q);
+        sums[1] = V::round16(in + 16, inverse, q + 16);
+      } else {
+        *scale = finite ? 0.0f : bits_float(0x7fc00000);
+        std::memset(q, 0, 32);
+        sums[0] = sums[1] = 0;
+      }
+    }
+  }
+}
+
+// ---- elementwise ----
+
+// e^x for x <= 0, about 1 ulp; 0 below -87.3. x = n ln 2 + r; Taylor to the 7th power is exact to 1e-8 at r = ln 2 / 2.
+template <class V>
+typename V::F exp_negative(typename V::F x) {
+  using F = typename V::F;
+  F lowest = V::set1(-87.33654f), limited = V::max(lowest, x);  // this way round NaN stays NaN
+  F n = V::round(V::mul(limited, V::set1(1.44269504f)));
+  F r = V::fnma(n, V::set1(-2.12194440e-4f), V::fnma(n, V::set1(0.693359375f), limited));
+  constexpr float kTaylor[] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f};
+  F p = V::set1(1.0f / 5040);
+  for (float coefficient : kTaylor) p = V::fma(p, r, V::set1(coefficient));
+  return V::zero_below(x, lowest, V::mul(p, V::pow2(n)));
+}
+
+template <class V>
+void rms_norm(const float* x, const float* weight, float eps, int64_t k, float* y) {
+  float squares;
+  dot_block<V, Type::F32, 1, 1>(reinterpret_cast<const uint8_t*>(x), 0, x, 0, k, &squares, 0, false);
+  typename V::F factor = V::set1(1.0f / __builtin_sqrtf(squares / static_cast<float>(k) + eps));
+  map2<V>(x, weight, k, y, [factor](auto a, auto b) { return V::mul(V::mul(a, factor), b); });
+}
+
+template <class V>
+void silu_mul(const float* gate, const float* up, int64_t k, float* y) {
+  map2<V>(gate, up, k, y, [](auto g, auto u) {
+    // With t = e^-|g|: 1 / (1 + e^-g) = (g < 0 ? t : 1) / (1 + t), which never overflows.
+    auto minus = V::sub(V::zero(), g), t = exp_negative<V>(V::min(minus, g)), one = V::set1(1.0f);
+    auto above = V::negative(g, t, one);
+    return V::mul(V::div(V::mul(g, above), V::add(one, t)), u);
+  });
+}
+
+template <class V>
+void axpy(float a, const float* x, int64_t k, float* y) {
+  map2<V>(x, y, k, y, [factor = V::set1(a)](auto from, auto to) { return V::fma(factor, from, to); });
+}
+
+template <class V>
+void to_bf16(const float* x, int64_t k, uint16_t* y) {
+  int64_t i = 0;
+  for (; i + V::kWidth <= k; i += V::kWidth) V::store_bf16(y + i, V::load(x + i));
+  for (; i < k; ++i) y[i] = float_to_bf16(x[i]);
+}
+
+template <class V>
+void from_bf16(const uint16_t* x, int64_t k, float* y) {
+  int64_t i = 0;
+  for (; i + V::kWidth <= k; i += V::kWidth) V::store(y + i, V::load_bf16(x + i));
+  for (; i < k; ++i) y[i] = bf16_to_float(x[i]);
+}
+
+// ---- attention ----
+
+constexpr int64_t kKeys = 64;     // keys a pass
+constexpr int64_t kQueries = 16;  // queries a pass: their scores are 4 KiB
+
+// One query's scores to weights e^(s - max), zeros where it does not see; moves its running state (m, l, acc).
+template <class V>
+void soften(float* score, int64_t seen, float* m, float* l, float* acc, int64_t dv) {
+  using F = typename V::F;
+  for (int64_t j = seen; j < kKeys; ++j) score[j] = -HUGE_VALF;
+  F top = V::load(score);
+  for (int64_t j = V::kWidth; j < kKeys; j += V::kWidth) top = V::max(V::load(score + j), top);
+  float largest = V::largest(top);
+  if (!(largest > *m)) largest = *m;
+  F total = V::zero(), base = V::set1(largest);
+  for (int64_t j = 0; j < kKeys; j += V::kWidth) {
+    F p = exp_negative<V>(V::sub(V::load(score + j), base));
+    V::store(score + j, p);
+    total = V::add(total, p);
+  }
+  float keep[V::kWidth];
+  V::store(keep, exp_negative<V>(V::set1(*m - largest)));
+  *l = *l * keep[0] + V::sum(total);
+  *m = largest;
+  if (keep[0] != 1.0f) map2<V>(acc, acc, dv, acc, [factor = V::set1(keep[0])](auto a, auto) { return V::mul(a, factor); });
+}
+
+template <class V>
+void attend(const float* q, int64_t ldq, int64_t n_q, const float* k, int64_t ldk, int64_t dk, const float* v,
+            int64_t ldv, int64_t dv, int64_t n_k, const int32_t* visible, float scale, float* m, float* l, float* acc) {
+  alignas(64) float scores[kQueries * kKeys];
+  for (int64_t j0 = 0; j0 < n_k; j0 += kKeys) {
+    int64_t keys = smaller(kKeys, n_k - j0);
+    const uint8_t* key_rows = reinterpret_cast<const uint8_t*>(k + j0 * ldk);
+    const uint8_t* value_rows = reinterpret_cast<const uint8_t*>(v + j0 * ldv);
+    for (int64_t i0 = 0; i0 < n_q; i0 += kQueries) {
+      int64_t queries = smaller(kQueries, n_q - i0);
+      dot_rows<V, Type::F32>(key_rows, ldk * 4, keys, q + i0 * ldq, ldq, queries, dk, scores, kKeys);
+      for (int64_t i = 0; i < queries; ++i) {
+        float* score = scores + i * kKeys;
+        int64_t seen = smaller(visible[i0 + i] - j0, keys);
+        if (seen <= 0) {
+          std::memset(score, 0, kKeys * 4);
+          continue;
+        }
+        map2<V>(score, score, kKeys, score, [factor = V::set1(scale)](auto s, auto) { return V::mul(s, factor); });
+        soften<V>(score, seen, m + i0 + i, l + i0 + i, acc + (i0 + i) * dv, dv);
+      }
+      add_rows<V, Type::F32>(value_rows, ldv * 4, keys, scores, kKeys, queries, dv, acc + i0 * dv, dv);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fathom
