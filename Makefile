@@ -6,7 +6,8 @@
 # Lines piped into `make chat` are the turns of one conversation; standard output carries the answers alone.
 
 MAKEFLAGS += --no-print-directory
-PYTHON ?= python3
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do $$p $(NEW_ENOUGH) 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
@@ -39,8 +40,8 @@ clean:
 
 # What is missing is named before anything is built.
 $(PY):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "fathom: Python 3.11 or newer is needed, '$(PYTHON)' is $$($(PYTHON) -V 2>&1); try: make PYTHON=python3.12 chat" >&2; exit 1; }
+	@test -n "$(PYTHON)" && $(PYTHON) $(NEW_ENOUGH) || { \
+	  echo "fathom: Python 3.11 or newer is needed, found: $$(python3 -V 2>/dev/null || echo none); if it is there under another name: make PYTHON=... chat" >&2; exit 1; }
 	@command -v $${CXX:-g++} >/dev/null || { echo "fathom: no C++ compiler; install one: $(APT)" >&2; exit 1; }
 	@$(PYTHON) -c 'import os, sysconfig; open(os.path.join(sysconfig.get_path("include"), "Python.h"))' 2>/dev/null || { \
 	  echo "fathom: no Python headers (Python.h); install them: $(APT)" >&2; exit 1; }
