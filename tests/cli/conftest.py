@@ -27,7 +27,7 @@ def fathom(
 ) -> Callable[..., Result]:
     """Calls a verb in English with an empty store; ``stdin`` is a pipe with these bytes."""
     monkeypatch.setenv("FATHOM_LANG", "en")
-    monkeypatch.setenv("FATHOM_HOME", str(tmp_path / "store"))
+    monkeypatch.setenv("FATHOM_MODELS", str(tmp_path / "store"))
 
     def call(*arguments: str, stdin: bytes = b"") -> Result:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))

@@ -26,15 +26,17 @@ def list_(as_json: Json = False) -> None:
 
     models = list_models()
     if as_json:
-        emit_json([{"name": m.name, "format": m.format, "bytes": m.nbytes, "path": str(m.path)} for m in models])
+        emit_json([{**asdict(model), "path": str(model.path)} for model in models])
     elif models:
-        columns = [
-            (say("col.name"), False),
-            (say("col.format"), False),
-            (say("col.size"), True),
-            (say("col.where"), False),
+        titles = [
+            ("col.name", False),
+            ("col.format", False),
+            ("col.size", True),
+            ("col.source", False),
+            ("col.where", False),
         ]
-        table(columns, [(m.name, m.format, human(m.nbytes), str(m.path)) for m in models])
+        rows = [(m.name, m.format, human(m.nbytes), say(f"source.{m.source}"), str(m.path)) for m in models]
+        table([(say(key), number) for key, number in titles], rows)
     else:
         note(say("models.none"))
 
