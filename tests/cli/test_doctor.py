@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 from fathom.engine.machine import Memory
 
@@ -38,3 +41,13 @@ def test_table_in_both_languages(fathom, monkeypatch) -> None:
     assert "* fits here" in fathom("doctor").out
     monkeypatch.setenv("FATHOM_LANG", "zh")
     assert "可在本机运行" in fathom("doctor").out
+
+
+def test_unknown_instruction_level_is_named() -> None:
+    env = {**os.environ, "FATHOM_CPU": "mmx", "FATHOM_LANG": "en"}
+    done = subprocess.run(
+        [sys.executable, "-m", "fathom.cli", "doctor"], env=env, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("fathom: FATHOM_CPU: ")
+    assert "'mmx'" in done.stderr

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
+
+CPU = "FATHOM_CPU: "
 
 
 def main() -> None:
@@ -44,6 +46,9 @@ def run(arguments: list[str]) -> int:
         if hasattr(error, "format_message"):  # typer's usage errors
             note(f"fathom: {_usage(error)}")
             return 2
+        if (setting := str(error)).startswith(CPU):  # the native module refuses the instruction level
+            note(f"fathom: {FathomError('cpu_level', problem=setting.removeprefix(CPU)).message(language())}")
+            return 1
         if os.environ.get("FATHOM_DEBUG"):
             raise
         note(f"fathom: {say('debug', kind=type(error).__name__, problem=' '.join(str(error).split()))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -67,10 +68,14 @@ def chosen(model: str, dummy: str | None, dtype: str) -> str:
 
 
 def _make(name: str, dst: Path, format: str, seed: int) -> None:
+    """Random weights; the tokenizer is mini's, whose ids every published vocabulary holds."""
     from fathom.weights.dummy import make_dummy
+    from fathom.weights.store import resolve
 
     with progress(say("dummy.progress", what=name)) as report:
         make_dummy(name, dst, format, seed, progress=report)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(resolve("mini") / file, dst / file)
 
 
 def _wrote(path: Path) -> None:

@@ -1,0 +1,40 @@
+"""``fathom serve`` as a process: it says where it is, answers, and ends by signal."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+
+@pytest.mark.parametrize(("end", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_serves_until_a_signal(mini, end, code) -> None:
+    command = [sys.executable, "-m", "fathom.cli", "serve", "-m", mini, "--port", "0", "--context", "256"]
+    env = {**os.environ, "FATHOM_LANG": "en"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as server:
+        try:
+            lines = iter(server.stderr.readline, "")
+            url = next(found[0] for line in lines if (found := re.search(r"http://[\d.:]+", line)))
+            with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=5), timeout=20) as client:
+                assert client.get("/v1/models").json()["data"][0]["id"]
+        finally:
+            server.send_signal(end)
+        assert server.wait(timeout=20) == code
+        assert server.stdout.read() == ""
+
+
+def test_other_machines_need_a_key(fathom) -> None:
+    done = fathom("serve", "--host", "0.0.0.0", "--port", "0")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.count("\n") == 1
+
+
+def test_unreadable_key_file_is_named(fathom, tmp_path) -> None:
+    done = fathom("serve", "--api-key-file", tmp_path / "absent", "--port", "0")
+    assert done.code == 1
+    assert "absent" in done.err
