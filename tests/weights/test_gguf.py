@@ -1,4 +1,4 @@
-"""GGUF: what is written is read back, the package's reader agrees, other people's forms of it load, damage is an error."""
+"""GGUF: what is written is read back, the package's reader agrees, other people's forms load, damage is an error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
-from gguf_tiny import FAMILIES, SMALL, TOKENS, VOCABULARY, YARN, random_weights, save_tiny, write_gguf
 
 from fathom.config import ModelConfig
 from fathom.errors import FathomError
@@ -18,6 +17,7 @@ from fathom.weights.checkpoint import Checkpoint, open_checkpoint
 from fathom.weights.gguf_file import read_file
 from fathom.weights.gguf_read import read_gguf
 from fathom.weights.gguf_write import architecture_fields, export_gguf
+from gguf_tiny import FAMILIES, SMALL, TOKENS, VOCABULARY, YARN, random_weights, save_tiny, write_gguf
 
 KV_B = "model.layers.0.self_attn.kv_b_proj"
 

@@ -1,4 +1,4 @@
-"""Damaged GGUF files: whatever happens to the bytes, the file loads or a FathomError says what is wrong. No crash, no hang."""
+"""Damaged GGUF files: whatever happens to the bytes, the file loads or a FathomError says what is wrong."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gguf_tiny import VOCABULARY, save_tiny, write_gguf
 
 from fathom.errors import FathomError
 from fathom.model.program import build_program
@@ -18,6 +17,7 @@ from fathom.weights.gguf_file import read_file
 from fathom.weights.gguf_read import read_gguf
 from fathom.weights.gguf_vocab import gguf_tokenizer
 from fathom.weights.gguf_write import export_gguf
+from gguf_tiny import VOCABULARY, save_tiny, write_gguf
 
 MUTATIONS = 2000
 HUGE = (0, 1, 255, 1 << 16, (1 << 31) - 1, 1 << 32, 1 << 40, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
@@ -89,16 +89,16 @@ def test_sound_file_is_used_without_complaint(sound, tmp_path) -> None:
 @pytest.mark.parametrize("part", range(4))
 def test_damage_is_an_error_with_a_name_within_memory(sound, tmp_path, part) -> None:
     path = tmp_path / "a.gguf"
-    refused = 0
+    refused: list[str] = []
     tracemalloc.start()
     for seed in range(part * MUTATIONS // 4, (part + 1) * MUTATIONS // 4):
         path.write_bytes(damaged(sound, seed))
         try:
             use(path)
         except FathomError as error:
-            assert "\n" not in str(error)
-            refused += 1
+            refused.append(str(error))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert refused > MUTATIONS // 8
+    assert len(refused) > MUTATIONS // 8
+    assert not [message for message in refused if "\n" in message]
     assert peak < 64 << 20

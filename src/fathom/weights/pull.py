@@ -27,6 +27,7 @@ __all__ = ["pull"]
 
 Progress = Callable[[int, int], None]  # bytes there, bytes in all
 
+PATIENCE = 30.0  # seconds for the hub to list a repository
 _DATA = (".safetensors", ".json", ".jinja", ".gguf")
 _LEGAL = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE")
 _CODE = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5")  # formats that can run code; named in errors, never fetched
@@ -37,7 +38,7 @@ _SHARD = re.compile(r"-\d{5}-of-(\d{5})\.gguf$")
 class _File:
     name: str  # in the repository
     size: int
-    checksum: str  # 64 hexadecimal digits: SHA-256; 40: git's SHA-1 of a blob
+    checksum: str  # 64 hexadecimal digits: SHA-256; 40: git's SHA-1 of a blob; a mirror may leave it out
 
     @property
     def local(self) -> str:
@@ -64,7 +65,7 @@ def _list(repo: str, revision: str | None) -> tuple[str, list[_File]]:
     """The commit a revision means, and its files; what could leave the folder is not listed."""
     from huggingface_hub import HfApi
 
-    info = HfApi(endpoint=_endpoint()).model_info(repo, revision=revision, files_metadata=True)
+    info = HfApi(endpoint=_endpoint()).model_info(repo, revision=revision, files_metadata=True, timeout=PATIENCE)
     files = [
         _File(s.rfilename, s.size or 0, (s.lfs.sha256 if s.lfs else s.blob_id) or "")
         for s in info.siblings or []
@@ -111,7 +112,7 @@ def _fetch(repo: str, commit: str, file: _File, folder: Path, report: _Report) -
     from huggingface_hub.utils import build_hf_headers
 
     place = folder / file.local
-    if place.exists() and place.stat().st_size == file.size and _checksum(place, file) == file.checksum:
+    if place.exists() and _is_right(place, file):
         report.skip(file.size)
         return
     partial = folder / f".{file.local}.{file.checksum[:16]}.incomplete"
@@ -130,7 +131,7 @@ def _fetch(repo: str, commit: str, file: _File, folder: Path, report: _Report) -
             http_get(metadata.location, counted, resume_size=begun, headers=headers, expected_size=file.size)
         out.flush()
         os.fsync(out.fileno())
-    if _checksum(partial, file) != file.checksum:
+    if not _is_right(partial, file):
         partial.unlink()
         problem = f"{file.name} arrived with a wrong checksum and was discarded; pull again"
         raise FathomError("pull_failed", repo=repo, problem=problem)
@@ -139,14 +140,18 @@ def _fetch(repo: str, commit: str, file: _File, folder: Path, report: _Report) -
         stale.unlink()
 
 
-def _checksum(path: Path, file: _File) -> str:
-    """The checksum of a file in the form the hub lists for it."""
+def _is_right(path: Path, file: _File) -> bool:
+    """Whether size and checksum are those the hub lists."""
+    if path.stat().st_size != file.size:
+        return False
+    if not file.checksum:
+        return True
     is_git = len(file.checksum) == 40
-    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size) if is_git else hashlib.sha256()
+    digest = hashlib.sha1(b"blob %d\0" % file.size) if is_git else hashlib.sha256()
     with path.open("rb") as data:
         while chunk := data.read(1 << 22):
             digest.update(chunk)
-    return digest.hexdigest()
+    return digest.hexdigest() == file.checksum
 
 
 class _Report:

@@ -82,7 +82,7 @@ def remove(name: str) -> Path:
         raise FathomError("model_protected", name=name, problem="it ships with fathom")
     known = {model.name: model for model in list_models()}
     model = known.get(name) or next((m for m in known.values() if m.source == "store" and m.path == Path(name)), None)
-    if model is None and _NAME.fullmatch(name) and location(name).is_dir():  # a download that never ended
+    if model is None and _NAME.fullmatch(name) and any(location(name).glob(".*.incomplete")):  # a pull that never ended
         model = StoredModel(name, location(name), "", 0, "store")
     if model is None:
         raise FathomError("model_not_found", name=name)
