@@ -26,7 +26,7 @@ def human(nbytes: int) -> str:
     unit = next(units)
     while size >= 1000 and unit != "TiB":
         size, unit = size / 1024, next(units)
-    return f"{size:.3g} {unit}"
+    return f"{size:.0f} {unit}" if size >= 100 else f"{size:.3g} {unit}"
 
 
 def check_space(path: Path, needed: int) -> None:

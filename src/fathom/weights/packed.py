@@ -187,14 +187,20 @@ def members(path: Path, header: Header) -> Iterator[TensorRef]:
     """The official tensors of one packed file: those inside records, then the plain ones."""
     from fathom.weights.checkpoint import TensorRef
 
+    from fathom._native import Matrix
+
     specs, records = _directory(path, header.metadata[KEY])
+    try:
+        sizes = [Matrix.blob_bytes(spec) for spec in specs]
+    except (ValueError, TypeError, RuntimeError) as error:
+        _malformed(path, f"a spec of its packed directory can't be used ({str(error)[:100]})")
     for record, parts in records.items():
         entry = header.tensors.get(record)
         if entry is None or entry.dtype != "U8":
             _malformed(path, f"record {record!r} is no U8 tensor of the file")
         for name, spec, offset, nbytes in parts:
-            if not (0 <= spec < len(specs) and offset >= 0 and nbytes > 0 and offset + nbytes <= entry.nbytes):
-                _malformed(path, f"matrix {name!r} does not lie inside its record")
+            if not (0 <= spec < len(specs) and nbytes == sizes[spec] and 0 <= offset <= entry.nbytes - nbytes):
+                _malformed(path, f"matrix {name!r} does not fit its place in the record")
             if (start := entry.offset + offset) % BLOB_ALIGN:
                 _malformed(path, f"matrix {name!r} starts at byte {start}, which is no multiple of {BLOB_ALIGN}")
             shape = (specs[spec]["rows"], specs[spec]["cols"])
@@ -212,8 +218,6 @@ def _directory(path: Path, text: str) -> tuple[list[dict[str, Any]], dict[str, l
         specs, records = directory["specs"], directory["records"]
         if not all(type(spec[key]) is int for spec in specs for key in ("rows", "cols")):
             raise TypeError("a spec without rows and cols")
-        if not all(spec["type"] in ("int4", "int8") for spec in specs):
-            raise TypeError("a spec of an unknown type")
         for parts in records.values():
             for name, *numbers in parts:
                 if not isinstance(name, str) or len(numbers) != 3 or not all(type(n) is int for n in numbers):
