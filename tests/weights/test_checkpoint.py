@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gguf_tiny import SMALL, save_tiny
 from safetensors.numpy import save_file
 
 from fathom.errors import FathomError
 from fathom.weights import checkpoint as module
 from fathom.weights.checkpoint import open_checkpoint
+from gguf_tiny import SMALL, save_tiny
 
 
 def save_sharded(folder: Path, shards: int = 3) -> dict[str, np.ndarray]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gguf_tiny import SIGMOID, SMALL
 
 from fathom.config import ModelConfig
 from fathom.errors import FathomError
@@ -14,6 +13,7 @@ from fathom.weights.dummy import dummy_weights, make_dummy
 from fathom.weights.load import load_weights
 from fathom.weights.published import PUBLISHED, published_config
 from fathom.weights.verify import verify
+from gguf_tiny import SIGMOID, SMALL
 
 
 @pytest.mark.parametrize(

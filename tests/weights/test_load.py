@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from gguf_tiny import SIGMOID, SMALL, save_tiny
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch
 
@@ -19,6 +18,7 @@ from fathom.model.program import Program, build_program
 from fathom.weights.checkpoint import Checkpoint, open_checkpoint
 from fathom.weights.gguf_write import export_gguf
 from fathom.weights.load import load_weights, round_bf16
+from gguf_tiny import SIGMOID, SMALL, save_tiny
 
 KV_B = "model.layers.0.self_attn.kv_b_proj"
 DOWN = "model.layers.1.mlp.experts.3.down_proj.weight"

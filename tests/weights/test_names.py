@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gguf_tiny import SIGMOID, save_tiny
 from safetensors.numpy import save_file
 
 from fathom.errors import FathomError
 from fathom.weights.checkpoint import Checkpoint, open_checkpoint
 from fathom.weights.names import official
+from gguf_tiny import SIGMOID, save_tiny
 
 OFFICIAL_TO_INFERENCE = {  # as inference/convert.py of DeepSeek-V3 names them
     "embed_tokens": "embed", "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "q_proj": "wq",

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gguf_tiny import SIGMOID, save_tiny
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -29,6 +28,7 @@ from fathom.weights.load import load_weights
 from fathom.weights.quantize import quantize
 from fathom.weights.safetensors import read_header
 from fathom.weights.verify import verify
+from gguf_tiny import SIGMOID, save_tiny
 
 
 def loaded(path: Path, dtype: str = "auto", group: int = 32) -> dict[str, Matrix | np.ndarray]:
@@ -39,7 +39,8 @@ def loaded(path: Path, dtype: str = "auto", group: int = 32) -> dict[str, Matrix
 def assert_same(a: dict[str, Matrix | np.ndarray], b: dict[str, Matrix | np.ndarray]) -> None:
     assert a.keys() == b.keys()
     for name in a:
-        assert (bytes_of(a[name]), getattr(a[name], "spec", None)) == (bytes_of(b[name]), getattr(b[name], "spec", None)), name
+        assert bytes_of(a[name]) == bytes_of(b[name]), name
+        assert getattr(a[name], "spec", None) == getattr(b[name], "spec", None), name
 
 
 def bytes_of(weight: Matrix | np.ndarray) -> bytes:

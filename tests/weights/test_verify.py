@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from gguf_tiny import save_tiny
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch
 
@@ -15,6 +14,7 @@ from fathom.weights.checkpoint import open_checkpoint
 from fathom.weights.gguf_write import export_gguf
 from fathom.weights.quantize import quantize
 from fathom.weights.verify import Shape, verify
+from gguf_tiny import save_tiny
 
 UP = "model.layers.2.mlp.experts.1.up_proj.weight"
 

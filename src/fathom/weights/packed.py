@@ -185,9 +185,8 @@ def _encode(records: Sequence[Record]) -> str:
 
 def members(path: Path, header: Header) -> Iterator[TensorRef]:
     """The official tensors of one packed file: those inside records, then the plain ones."""
-    from fathom.weights.checkpoint import TensorRef
-
     from fathom._native import Matrix
+    from fathom.weights.checkpoint import TensorRef
 
     specs, records = _directory(path, header.metadata[KEY])
     try:
