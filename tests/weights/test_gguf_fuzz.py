@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fathom.engine.runner import NativeModel
 from fathom.errors import FathomError
 from fathom.model.program import build_program
 from fathom.weights.checkpoint import open_checkpoint
@@ -17,6 +18,7 @@ from fathom.weights.gguf_file import read_file
 from fathom.weights.gguf_read import read_gguf
 from fathom.weights.gguf_vocab import gguf_tokenizer
 from fathom.weights.gguf_write import export_gguf
+from fathom.weights.load import load_weights
 from gguf_tiny import VOCABULARY, save_tiny, write_gguf
 
 MUTATIONS = 2000
@@ -73,11 +75,11 @@ def damaged(sound: tuple[bytes, list[int], int], seed: int) -> bytes:
 
 
 def use(path: Path) -> None:
-    """All that opening, showing and loading a model does with its file."""
+    """All that is done with a model's file: open it, load it, run it, read its vocabulary."""
     checkpoint = read_gguf(path)
-    build_program(checkpoint.config)
-    for ref in checkpoint.tensors.values():
-        ref.read()
+    program = build_program(checkpoint.config)
+    model = NativeModel(program, load_weights(checkpoint, program), threads=1)
+    model.forward([0, 1, 2], model.new_cache(), logits="last")
     gguf_tokenizer(checkpoint)
 
 
@@ -99,6 +101,6 @@ def test_damage_is_an_error_with_a_name_within_memory(sound, tmp_path, part) -> 
             refused.append(str(error))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(refused) > MUTATIONS // 8
+    assert MUTATIONS // 8 < len(refused) < MUTATIONS // 4
     assert not [message for message in refused if "\n" in message]
     assert peak < 64 << 20

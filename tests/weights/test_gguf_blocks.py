@@ -1,0 +1,62 @@
+"""GGUF blocks of every type become native matrices without a value changing: float32 for float32 what the package reads."""
+
+from __future__ import annotations
+
+import gguf
+import numpy as np
+import pytest
+from gguf import GGMLQuantizationType
+
+from fathom.config import ModelConfig
+from fathom.errors import FathomError
+from fathom.weights.checkpoint import QUANTIZED
+from fathom.weights.gguf_read import read_gguf
+from fathom.weights.gguf_write import architecture_fields
+from gguf_tiny import SMALL, write_gguf
+
+ROWS, COLUMNS, EXPERTS = 40, 512, 3
+HALVES = {"Q4_0": [0], "Q5_0": [0], "Q8_0": [0], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}  # bytes of scales
+
+
+def random_blocks(kind: str, rows: int, seed: int = 0) -> np.ndarray:
+    """Any bits are valid codes; the half-precision scales of a block are drawn so that they are finite."""
+    rng = np.random.default_rng(seed)
+    block, size = gguf.GGML_QUANT_SIZES[GGMLQuantizationType[kind]]
+    data = rng.integers(0, 256, (rows, COLUMNS // block, size), np.uint8)
+    for at in HALVES[kind]:
+        scales = (rng.standard_normal(data.shape[:2]) * 0.1).astype(np.float16)
+        data[:, :, at : at + 2] = scales[..., None].view(np.uint8)
+    return data.reshape(rows, -1)
+
+
+def model(path, tensors):
+    keys = architecture_fields(ModelConfig.from_dict(SMALL | {"num_hidden_layers": 1, "n_routed_experts": EXPERTS}))
+    return read_gguf(write_gguf(path, keys, tensors | {"blk.0.attn_norm.weight": (np.ones(64, np.float32), "F32")}))
+
+
+@pytest.mark.parametrize("kind", QUANTIZED)
+def test_every_value_of_a_block_type_is_kept(tmp_path, kind) -> None:
+    blocks = random_blocks(kind, ROWS)
+    checkpoint = model(tmp_path / "a.gguf", {"token_embd.weight": (blocks, kind)})
+    values = checkpoint.tensors["model.embed_tokens.weight"].floats()
+    assert np.array_equal(values, gguf.quants.dequantize(blocks, GGMLQuantizationType[kind]))
+
+
+@pytest.mark.parametrize("kind", QUANTIZED)
+def test_each_expert_of_a_quantised_stack_has_its_own_values(tmp_path, kind) -> None:
+    blocks = random_blocks(kind, EXPERTS * ROWS).reshape(EXPERTS, ROWS, -1)
+    checkpoint = model(tmp_path / "a.gguf", {"blk.0.ffn_up_exps.weight": (blocks, kind)})
+    for expert in range(EXPERTS):
+        values = checkpoint.tensors[f"model.layers.0.mlp.experts.{expert}.up_proj.weight"].floats()
+        assert np.array_equal(values, gguf.quants.dequantize(blocks[expert], GGMLQuantizationType[kind]))
+
+
+@pytest.mark.parametrize("kind", QUANTIZED)
+def test_a_scale_that_is_not_finite_is_refused(tmp_path, kind) -> None:
+    blocks = random_blocks(kind, ROWS)
+    at = HALVES[kind][0]
+    blocks[3, at : at + 2] = np.array([np.inf], np.float16).view(np.uint8)
+    checkpoint = model(tmp_path / "a.gguf", {"token_embd.weight": (blocks, kind)})
+    with pytest.raises(FathomError) as info:
+        checkpoint.tensors["model.embed_tokens.weight"].floats()
+    assert info.value.code == "tensor_not_finite"
