@@ -1,14 +1,14 @@
 """Small random models of every family: official config.json, weights under official names, tokens.
 
-Recipe: big norms (1 + 0.2 N), embeddings N(0, 1), matrices N(0, 1)/sqrt(fan_in), everything rounded to bfloat16, two
-prompts of 150 tokens with original_max_position_embeddings 64. So logits have std 1, routing is decided, and YaRN bites.
+Recipe: norms 1 + 0.2 N(0, 1), embeddings N(0, 1), matrices N(0, 1) / sqrt(fan_in), everything rounded to bfloat16, two
+prompts of 150 tokens with original_max_position_embeddings 64. So logits have a standard deviation of 1 and YaRN bites.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +83,23 @@ def yarn(mscale: float, mscale_all_dim: float) -> dict[str, Any]:
     }
 
 
+GLM = {
+    **V3,
+    "architectures": ["Glm4MoeLiteForCausalLM"],
+    "model_type": "glm4_moe_lite",
+    "num_attention_heads": 5,
+    "num_key_value_heads": 5,
+    "q_lora_rank": 48,
+    "qk_nope_head_dim": 24,
+    "qk_rope_head_dim": 8,
+    "n_shared_experts": 1,
+    "routed_scaling_factor": 1.8,
+    "rms_norm_eps": 1e-5,
+    "rope_theta": 1e6,
+}
+GROUPS_V3 = {"n_group": 4, "topk_group": 2}
 GROUPS_V2 = {"topk_method": "group_limited_greedy", "n_group": 4, "topk_group": 2}
 
-# `truth`: what the executors are held against. "transformers" where its class is right, else "formulas" with the reason.
 CONFIGS: dict[str, dict[str, Any]] = {
     "v2_lite": {**V2, "rope_scaling": yarn(0.707, 0.707)},
     "v2": {**V2, **GROUPS_V2, "q_lora_rank": 48, "routed_scaling_factor": 16.0, "rope_scaling": yarn(0.707, 0.707)},
@@ -113,21 +127,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "rope_scaling": yarn(1.0, 1.0),
     },
     "kanana2": {**V3, "n_routed_experts": 32, "num_experts_per_tok": 6, "rope_interleave": True, "rope_theta": 1e6},
-    "glm4_moe_lite": {
-        **V3,
-        "architectures": ["Glm4MoeLiteForCausalLM"],
-        "model_type": "glm4_moe_lite",
-        "num_attention_heads": 5,
-        "num_key_value_heads": 5,
-        "q_lora_rank": 48,
-        "qk_nope_head_dim": 24,
-        "qk_rope_head_dim": 8,
-        "v_head_dim": 32,
-        "n_shared_experts": 1,
-        "routed_scaling_factor": 1.8,
-        "rms_norm_eps": 1e-5,
-        "rope_theta": 1e6,
-    },
+    "glm4_moe_lite": GLM,
+    # latents so small that the eps of their norm matters, and choices so negative that the mask of groups does
+    "glm_small_latents": GLM,
+    "v3_negative_bias": {**V3, **GROUPS_V3},
     # transformers' DeepseekV2 reads norm_topk_prob and ignores it
     "v2_norm_topk_prob": {**V2, "norm_topk_prob": True, "routed_scaling_factor": 2.5},
     # transformers' DeepseekV2 has neither sigmoid nor noaux_tc nor a bias (the language model of DeepSeek-VL2)
@@ -135,15 +138,14 @@ CONFIGS: dict[str, dict[str, Any]] = {
         **V2,
         "scoring_func": "sigmoid",
         "topk_method": "noaux_tc",
-        "n_group": 4,
-        "topk_group": 2,
+        **GROUPS_V3,
         "norm_topk_prob": True,
         "routed_scaling_factor": 2.0,
     },
     # transformers ignores moe_layer_freq in both classes
     "v2_every_second_layer": {**V2, "moe_layer_freq": 2},
     # transformers' DeepseekV3 always takes the sigmoid
-    "v3_softmax": {**V3, "scoring_func": "softmax", "n_group": 4, "topk_group": 2},
+    "v3_softmax": {**V3, **GROUPS_V3, "scoring_func": "softmax"},
     # transformers' classes can't be built without shared experts
     "v2_no_shared_experts": {**V2, "n_shared_experts": None},
 }
@@ -213,13 +215,15 @@ class Case:
     def _draw(self, rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> torch.Tensor:
         x = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
         if name.endswith("e_score_correction_bias"):
-            return 0.2 * x
+            return 0.2 * x - (2 if self.name == "v3_negative_bias" else 0)
         if "norm" in name:
             x = 1 + 0.2 * x
         elif name.endswith(".bias"):
             x = 0.5 * x
         elif "embed" not in name or self.config["tie_word_embeddings"]:  # a tied table is a head too
             x = x / shape[1] ** 0.5
+        if self.name == "glm_small_latents" and "_a_proj" in name:
+            x = x / 512
         return x.to(torch.bfloat16)
 
     @cached_property
@@ -232,3 +236,8 @@ class Case:
         tensors = {name: t.contiguous() for name, t in (weights or self.weights).items()}
         save_file(tensors, folder / "model.safetensors", {"format": "pt"})
         return folder
+
+
+@cache
+def case(name: str) -> Case:
+    return Case(name, CONFIGS[name])

@@ -1,8 +1,8 @@
 """The model family straight from its formulas: float64 NumPy, no program, no config class, nothing shared with fathom.
 
 Source: DeepSeek-V2 paper §2.1 (MLA, expanded form) and §2.2 (DeepSeekMoE), DeepSeek-V3 report §2.1.2 (sigmoid scores,
-correction bias, top-2 group score), YaRN §3; where the papers are silent, the released remote code. It takes the official
-config.json as a plain dict in which every field it needs is present, and weights under official names.
+correction bias, top-2 group score), YaRN §3; where the papers are silent, the released remote code. It takes the
+official config.json as a plain dict in which every field it needs is present, and weights under official names.
 
 Each step is a method, so that a test can plant one wrong reading (a subclass) and see the logits move.
 """
@@ -112,17 +112,14 @@ class Formulas:
         extra = theta ** (-np.arange(0, dim, 2) / dim)
         if not self.yarn:
             return extra
-        low, high = self.ramp_bounds(
-            *(
-                dim
-                * math.log(self.yarn["original_max_position_embeddings"] / (turns * 2 * math.pi))
-                / (2 * math.log(theta))
-                for turns in (self.yarn["beta_fast"], self.yarn["beta_slow"])
-            )
-        )
+        waves = [self.yarn["original_max_position_embeddings"] / (turns * 2 * math.pi) for turns in self.turns()]
+        low, high = self.ramp_bounds(*(dim * math.log(wave) / (2 * math.log(theta)) for wave in waves))
         low, high = max(low, 0), min(high, dim - 1)
         ramp = np.clip((np.arange(dim // 2) - low) / ((high - low) or 0.001), 0, 1)
         return extra / self.yarn["factor"] * ramp + extra * (1 - ramp)
+
+    def turns(self) -> tuple[float, float]:
+        return self.yarn["beta_fast"], self.yarn["beta_slow"]
 
     def ramp_bounds(self, low: float, high: float) -> tuple[float, float]:
         return math.floor(low), math.ceil(high)
