@@ -200,7 +200,7 @@ def shapes(c: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     return out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     name: str
     config: dict[str, Any]

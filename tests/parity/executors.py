@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fathom.engine.runner import NativeModel
-from fathom.weights.load import load_weights
 
+from fathom.engine.runner import NativeModel
 from fathom.model.program import build_program
 from fathom.reference import LatentCache, load_model
 from fathom.weights.checkpoint import open_checkpoint
+from fathom.weights.load import load_weights
+
+torch.set_num_threads(1)  # on matrices this small threads only wait for one another
 
 #: (checkpoint, tokens (B, T), first positions of the chunks after the first, attention form) -> (B, T, V)
 Executor = Callable[[Path, np.ndarray, tuple[int, ...], str], np.ndarray]
@@ -43,7 +45,7 @@ _torch_model = lru_cache(4)(load_model)
 def _native_model(folder: Path) -> NativeModel:
     checkpoint = open_checkpoint(folder)
     program = build_program(checkpoint.config)
-    return NativeModel(program, load_weights(checkpoint, program, "float32"), cache_dtype="float32")
+    return NativeModel(program, load_weights(checkpoint, program, "float32"), cache_dtype="float32", threads=1)
 
 
 def _spans(tokens: np.ndarray, cuts: tuple[int, ...]) -> list[tuple[int, int]]:

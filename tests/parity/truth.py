@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from parity.formulas import Formulas
 TOLERANCE = 1e-4  # max-abs, float32, on logits of standard deviation 1
 
 
+@cache
 def formulas(case: Case, variant: type[Formulas] = Formulas) -> np.ndarray:
     model = variant(case.config, {name: t.float().numpy() for name, t in case.weights.items()})
     return np.stack([model.logits(prompt) for prompt in case.tokens])
