@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import mmap
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from safetensors.numpy import save_file
 from fathom.errors import FathomError
 from fathom.weights import checkpoint as module
 from fathom.weights.checkpoint import open_checkpoint
+from fathom.weights.gguf_write import export_gguf
 from gguf_tiny import SMALL, save_tiny
 
 
@@ -140,6 +142,15 @@ def test_pickles_are_never_loaded(tmp_path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x02cos\nsystem\n")
     assert "pytorch_model.bin, a pickle, which could run code; only .safetensors" in str(error_of(tmp_path))
     assert "a pickle" in str(error_of(tmp_path / "pytorch_model.bin"))
+
+
+def test_a_folder_with_one_gguf_is_that_model_with_several_it_is_unclear(tmp_path) -> None:
+    save_tiny(tmp_path / "source")
+    (tmp_path / "folder").mkdir()
+    export_gguf(open_checkpoint(tmp_path / "source"), tmp_path / "folder" / "a.gguf")
+    assert open_checkpoint(tmp_path / "folder").format == "gguf"
+    shutil.copy(tmp_path / "folder" / "a.gguf", tmp_path / "folder" / "b.gguf")
+    assert "several GGUF models (a, b); name one of the files" in str(error_of(tmp_path / "folder"))
 
 
 def test_missing_paths_and_configurations(tmp_path) -> None:

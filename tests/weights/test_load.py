@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fathom._native import Matrix
 from fathom.errors import FathomError
 from fathom.model.formats import storage
 from fathom.model.program import Program, build_program
+from fathom.weights import checkpoint as checkpoint_module
 from fathom.weights.checkpoint import Checkpoint, open_checkpoint
 from fathom.weights.gguf_write import export_gguf
 from fathom.weights.load import load_weights, round_bf16
@@ -134,6 +136,18 @@ def test_quantised_sources_are_never_rounded_twice(tmp_path) -> None:
         for name, weight in loaded["auto"].items():
             if asked == "int8" or checkpoint.tensors[name].type == "Q4_0":
                 assert np.array_equal(values(weight), values(loaded[asked][name])), name
+
+
+def test_stored_matrices_are_views_that_outlive_the_file(tmp_path) -> None:
+    weights = save_as(tmp_path, torch.bfloat16)
+    loaded = load_weights(*opened(tmp_path))
+    gc.collect()
+    assert len(checkpoint_module._maps) == 1
+    (tmp_path / "model.safetensors").unlink()
+    assert np.array_equal(loaded["lm_head.weight"].unpack(), weights["lm_head.weight"])
+    del loaded
+    gc.collect()
+    assert len(checkpoint_module._maps) == 0
 
 
 def test_progress_counts_bytes(tmp_path) -> None:

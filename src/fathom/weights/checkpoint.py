@@ -213,9 +213,15 @@ def _shards(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         return _indexed(folder, index)
-    for pattern in ("model*.safetensors", "*.safetensors", "*.gguf"):
+    for pattern in ("model*.safetensors", "*.safetensors"):
         if found := sorted(folder.glob(pattern)):
             return found
+    if found := sorted(folder.glob("*.gguf")):
+        models = {re.sub(r"-\d+-of-\d+$", "", file.stem) for file in found}
+        if len(models) > 1:
+            problem = f"holds several GGUF models ({', '.join(sorted(models))}); name one of the files"
+            raise FathomError("file_unreadable", path=folder, problem=problem)
+        return found
     raise _no_weights(folder, list(folder.iterdir()))
 
 
