@@ -15,6 +15,14 @@ import pytest
 pty = pytest.importorskip("pty", reason="needs a POSIX terminal")
 
 
+def own_terminal() -> None:
+    """In the new process: standard input becomes its controlling terminal, so that Ctrl-C is a signal."""
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class Terminal:
     """A program at a terminal of its own."""
 
@@ -22,7 +30,7 @@ class Terminal:
         self.master, slave = pty.openpty()
         env = {**os.environ, "FATHOM_LANG": "en", "NO_COLOR": "1", "TERM": "dumb", **environment}
         self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True, close_fds=True
+            command, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True, preexec_fn=own_terminal
         )
         os.close(slave)
         self.screen = ""

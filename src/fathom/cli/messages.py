@@ -68,9 +68,9 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "/save FILE       write the conversation as JSON\n"
         "/verbose         tokens a second, on or off\n"
         "/exit            end (also Ctrl-D)\n\n"
-        '"""              starts and ends a message of several lines; a \\ at the end of a line goes on, too\n'
+        '"""              starts and ends a message of several lines; so does \\ at a line end\n'
         "Ctrl-C           stops an answer and keeps what was said\n\n"
-        "What you type stays in memory; FATHOM_HISTORY=FILE keeps it from one conversation to the next.",
+        "What you type stays in memory; with FATHOM_HISTORY=FILE it is kept there.",
         "/help            本列表\n"
         "/clear           忘掉此前的对话\n"
         "/system [TEXT]   显示或设置系统消息\n"
@@ -79,7 +79,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "/exit            结束（也可按 Ctrl-D）\n\n"
         '"""              开始和结束多行消息；行尾加 \\ 也可续行\n'
         "Ctrl-C           停止当前回答，保留已说的内容\n\n"
-        "输入的内容只留在内存中；设置 FATHOM_HISTORY=文件 可在多次对话之间保留。",
+        "输入的内容只留在内存中；设置 FATHOM_HISTORY=文件 则保存到该文件。",
     ),
     "chat.cleared": ("The conversation is forgotten.", "对话已清空。"),
     "chat.no_system": ("There is no system message.", "没有系统消息。"),
