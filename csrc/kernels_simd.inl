@@ -10,15 +10,12 @@ namespace fathom {
 namespace {
 
 constexpr int kRowBlock = 4;
-constexpr int64_t kSlice = 512;         // columns of 16 rows decoded at a time: 32 KiB of floats
 constexpr int64_t kTokenBytes = 1 << 18;  // activations kept in the second-level cache while the rows pass by
 
 int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 template <int N>
-struct Count {
-  static constexpr int value = N;
-};
+using Count = std::integral_constant<int, N>;
 
 // f(Count<n>) for 1 <= n <= 4.
 template <class F>
@@ -123,7 +120,7 @@ void dot_rows(const uint8_t* rows, int64_t row_bytes, int64_t n_rows, const floa
       const uint8_t* block = rows + r * row_bytes;
       for (int64_t t = t0; t < t1; t += V::kTokens) {
         with_count(smaller(V::kTokens, t1 - t), [&](auto tokens) {
-          constexpr int N = decltype(tokens)::value;
+          constexpr int N = tokens();
           if constexpr (N <= V::kTokens) {
             auto dot = height == 1 ? dot_block<V, T, 1, N> : dot_block<V, T, kRowBlock, N>;
             dot(block, row_bytes, x + t * ldx, ldx, cols, y + t * ldy + r, ldy, add);
@@ -135,115 +132,61 @@ void dot_rows(const uint8_t* rows, int64_t row_bytes, int64_t n_rows, const floa
   }
 }
 
-// ---- y += x W: R rows into N tokens, each y[t, k] in the order of the rows ----
+// ---- y += x W, each y[t, k] in the order of the rows ----
 
-template <class V, Type T, int R, int N>
-void add_block(const uint8_t* rows, int64_t row_bytes, const float* x, int64_t ldx, int64_t cols, float* y,
-               int64_t ldy) {
+// All rows into C vectors of N tokens. The last vector of a row may be cut short (count < V::kWidth; then C = 1).
+template <class V, Type T, int C, int N>
+void add_tile(const uint8_t* rows, int64_t row_bytes, int64_t n_rows, const float* x, int64_t ldx, int64_t count,
+              float* y, int64_t ldy) {
   using F = typename V::F;
-  F factors[R][N];
-  for (int r = 0; r < R; ++r) {
-    for (int t = 0; t < N; ++t) factors[r][t] = V::set1(x[t * ldx + r]);
+  const bool whole = C > 1 || count == V::kWidth;
+  F sums[N][C];
+  for (int t = 0; t < N; ++t) {
+    for (int c = 0; c < C; ++c) sums[t][c] = whole ? V::load(y + t * ldy + c * V::kWidth) : load_tail<V>(y + t * ldy, count);
   }
-  auto step = [&](auto&& load_row, auto&& load_y, auto&& store_y) __attribute__((always_inline)) {
-    F weights[R];
-    for (int r = 0; r < R; ++r) weights[r] = load_row(rows + r * row_bytes);
-    for (int t = 0; t < N; ++t) {
-      F sum = load_y(y + t * ldy);
-      for (int r = 0; r < R; ++r) sum = V::fma(factors[r][t], weights[r], sum);
-      store_y(y + t * ldy, sum);
+  for (int64_t r = 0; r < n_rows; ++r) {
+    F weights[C];
+    const uint8_t* row = rows + r * row_bytes;
+    for (int c = 0; c < C; ++c) {
+      weights[c] = whole ? load_at<V, T>(row, c * V::kWidth) : load_tail<V, T>(row, 0, count);
     }
-  };
-  int64_t k = 0;
-  for (; k + V::kWidth <= cols; k += V::kWidth) {
-    step([k](const uint8_t* row) { return load_at<V, T>(row, k); }, [k](const float* p) { return V::load(p + k); },
-         [k](float* p, F value) { V::store(p + k, value); });
+    for (int t = 0; t < N; ++t) {
+      F factor = V::set1(x[t * ldx + r]);
+      for (int c = 0; c < C; ++c) sums[t][c] = V::fma(factor, weights[c], sums[t][c]);
+    }
   }
-  if (k < cols) {
-    int64_t rest = cols - k;
-    step([k, rest](const uint8_t* row) { return load_tail<V, T>(row, k, rest); },
-         [k, rest](const float* p) { return load_tail<V>(p + k, rest); },
-         [k, rest](float* p, F value) { store_tail<V>(p + k, value, rest); });
+  for (int t = 0; t < N; ++t) {
+    for (int c = 0; c < C; ++c) {
+      if (whole) {
+        V::store(y + t * ldy + c * V::kWidth, sums[t][c]);
+      } else {
+        store_tail<V>(y + t * ldy, sums[t][c], count);
+      }
+    }
   }
 }
 
 template <class V, Type T>
 void add_rows(const uint8_t* rows, int64_t row_bytes, int64_t n_rows, const float* x, int64_t ldx, int64_t n,
               int64_t cols, float* y, int64_t ldy) {
-  for (int64_t r = 0; r < n_rows;) {
-    int64_t height = n_rows - r >= kRowBlock ? kRowBlock : 1;
+  constexpr int64_t kTile = 4 * V::kWidth;
+  for (int64_t k = 0; k < cols;) {
+    int64_t count = smaller(V::kWidth, cols - k);
+    bool tile = k + kTile <= cols;
     for (int64_t t = 0; t < n; t += V::kTokens) {
       with_count(smaller(V::kTokens, n - t), [&](auto tokens) {
-        constexpr int N = decltype(tokens)::value;
+        constexpr int N = tokens();
         if constexpr (N <= V::kTokens) {
-          auto add = height == 1 ? add_block<V, T, 1, N> : add_block<V, T, kRowBlock, N>;
-          add(rows + r * row_bytes, row_bytes, x + t * ldx + r, ldx, cols, y + t * ldy, ldy);
+          auto add = tile ? add_tile<V, T, 4, N> : add_tile<V, T, 1, N>;
+          add(rows + k * element_bytes<T>(), row_bytes, n_rows, x + t * ldx, ldx, count, y + t * ldy + k, ldy);
         }
       });
     }
-    r += height;
+    k += tile ? kTile : V::kWidth;
   }
 }
 
-// ---- matrices of any type ----
-
-// Calls use(Count-like type tag, first row's bytes) with the dense element type as a constant.
-template <class F>
-void with_dense_type(const Matrix& w, F&& use) {
-  switch (w.type) {
-    case Type::F16: return use(std::integral_constant<Type, Type::F16>{});
-    case Type::BF16: return use(std::integral_constant<Type, Type::BF16>{});
-    default: return use(std::integral_constant<Type, Type::F32>{});
-  }
-}
-
-// Decodes the packed rows [row0, row1) a block of 16 rows and kSlice columns at a time and calls
-// use(rows, n_rows, first row - row0, k0, columns) with the floats of the rows asked for, kSlice apart.
-template <class V, class F>
-void for_decoded(const Matrix& w, int64_t row0, int64_t row1, F&& use) {
-  alignas(64) float scratch[16 * kSlice];
-  for (int64_t block = row0 / 16; block * 16 < row1; ++block) {
-    int64_t first = block * 16 < row0 ? row0 : block * 16, last = smaller(block * 16 + 16, row1);
-    for (int64_t k0 = 0; k0 < w.cols; k0 += kSlice) {
-      decode_block(w, block, k0, smaller(kSlice, w.padded_cols() - k0), scratch, kSlice);
-      const float* rows = scratch + (first - block * 16) * kSlice;
-      use(reinterpret_cast<const uint8_t*>(rows), last - first, first - row0, k0, smaller(kSlice, w.cols - k0));
-    }
-  }
-}
-
-template <class V>
-void linear(const Matrix& w, int64_t row0, int64_t row1, const float* x, int64_t ldx, int64_t n, float* y,
-            int64_t ldy) {
-  if (w.packed()) {
-    for_decoded<V>(w, row0, row1, [&](const uint8_t* rows, int64_t n_rows, int64_t at, int64_t k0, int64_t cols) {
-      dot_rows<V, Type::F32>(rows, kSlice * 4, n_rows, x + k0, ldx, n, cols, y + at, ldy, k0 > 0);
-    });
-    return;
-  }
-  with_dense_type(w, [&](auto type) {
-    constexpr Type T = decltype(type)::value;
-    int64_t row_bytes = w.cols * element_bytes<T>();
-    dot_rows<V, T>(w.codes + row0 * row_bytes, row_bytes, row1 - row0, x, ldx, n, w.cols, y, ldy);
-  });
-}
-
-template <class V>
-void linear_t(const Matrix& w, int64_t row0, int64_t row1, const float* x, int64_t ldx, int64_t n, float* y,
-              int64_t ldy) {
-  for (int64_t t = 0; t < n; ++t) std::memset(y + t * ldy, 0, static_cast<size_t>(w.cols) * 4);
-  if (w.packed()) {
-    for_decoded<V>(w, row0, row1, [&](const uint8_t* rows, int64_t n_rows, int64_t at, int64_t k0, int64_t cols) {
-      add_rows<V, Type::F32>(rows, kSlice * 4, n_rows, x + at, ldx, n, cols, y + k0, ldy);
-    });
-    return;
-  }
-  with_dense_type(w, [&](auto type) {
-    constexpr Type T = decltype(type)::value;
-    int64_t row_bytes = w.cols * element_bytes<T>();
-    add_rows<V, T>(w.codes + row0 * row_bytes, row_bytes, row1 - row0, x, ldx, n, w.cols, y, ldy);
-  });
-}
+// ---- activations to int8 ----
 
 template <class V>
 void quantize_rows(const float* x, int64_t ldx, int64_t n, int64_t k, int8_t* q, float* scale, int32_t* sums) {

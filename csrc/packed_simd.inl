@@ -1,0 +1,165 @@
+// Matrices of any type on every SIMD level: dense rows go straight to kernels_simd.inl, packed ones are decoded to floats
+// a block at a time or multiplied with int8 activations. A level supplies `decode` and `int8_block` below.
+
+namespace fathom {
+namespace {
+
+constexpr int64_t kSlice = 512;            // columns of 16 rows decoded at a time: 32 KiB of floats
+constexpr int64_t kScratch = kSlice + 16;  // their distance: not a power of 2, which would crowd one set of the cache
+
+// One block of 16 rows, plane by plane.
+template <class V>
+struct Planes {
+  const uint8_t* codes;
+  const uint8_t* scales;
+  const int8_t* mins;
+  const uint16_t *supers, *supers_min;
+  int64_t groups_per_super;
+
+  Planes(const Matrix& w, int64_t block) {
+    int64_t elements = block * 16 * w.padded_cols(), group = w.group;
+    codes = w.codes + (w.type == Type::I8 ? elements : elements / 2);
+    scales = w.scales + elements / group * (w.scale == Scale::F16 ? 2 : 1);
+    mins = w.has_min ? w.mins + elements / group : nullptr;
+    supers = w.scale == Scale::K ? w.supers + elements / 256 : nullptr;
+    supers_min = w.has_min ? w.supers_min + elements / 256 : nullptr;
+    groups_per_super = 256 / group;
+  }
+
+  // Scales, minima of a group for V::kWidth rows from row `lane` of the block.
+  template <Scale S>
+  typename V::F scale(int64_t group, int lane = 0) const {
+    if constexpr (S == Scale::F16) return V::load_half(reinterpret_cast<const uint16_t*>(scales) + group * 16 + lane);
+    auto factor = V::load_half(supers + group / groups_per_super * 16 + lane);
+    return V::mul(factor, V::load_int8(reinterpret_cast<const int8_t*>(scales) + group * 16 + lane));
+  }
+  typename V::F min(int64_t group, int lane = 0) const {
+    return V::mul(V::load_half(supers_min + group / groups_per_super * 16 + lane), V::load_int8(mins + group * 16 + lane));
+  }
+};
+
+// Columns [k0, k0 + cols), in 16s, of the block's 16 rows to out, rows kScratch apart. Exact: scale * (code - zero) [- min].
+template <class V, Type T, Scale S>
+void decode(const Matrix& w, const Planes<V>& planes, int64_t k0, int64_t cols, float* out);
+
+// 16 rows x N tokens from t0 over the columns [0, cols). Per kStep columns (32, or 16 where a scale serves 16): an
+// integer product less zero * sum, then one float step, (scale_w * scale_x) * product [- min * (scale_x * sum)].
+template <class V, Type T, Scale S, int kStep, int N>
+void int8_block(const Matrix& w, const Planes<V>& planes, const Int8Rows& x, int64_t t0, int64_t cols, float (*out)[16]);
+
+template <auto Value>
+using Constant = std::integral_constant<decltype(Value), Value>;
+
+// use(constant type, constant scale) of a packed matrix.
+template <class F>
+void with_packed_kind(const Matrix& w, F&& use) {
+  auto with_scale = [&](auto type) {
+    return w.scale == Scale::K ? use(type, Constant<Scale::K>{}) : use(type, Constant<Scale::F16>{});
+  };
+  return w.type == Type::I8 ? with_scale(Constant<Type::I8>{}) : with_scale(Constant<Type::I4>{});
+}
+
+// use(constant type) of a dense matrix.
+template <class F>
+void with_dense_type(const Matrix& w, F&& use) {
+  if (w.type == Type::F16) return use(Constant<Type::F16>{});
+  if (w.type == Type::BF16) return use(Constant<Type::BF16>{});
+  return use(Constant<Type::F32>{});
+}
+
+// ---- float activations ----
+
+// Decodes the packed rows [row0, row1) a block of 16 and kSlice columns at a time and calls
+// use(rows, n_rows, first row - row0, k0, columns) with the floats of the rows asked for, kScratch apart.
+template <class V, class F>
+void for_decoded(const Matrix& w, int64_t row0, int64_t row1, F&& use) {
+  alignas(64) float scratch[16 * kScratch];
+  for (int64_t block = row0 / 16; block * 16 < row1; ++block) {
+    int64_t first = block * 16 < row0 ? row0 : block * 16, last = smaller(block * 16 + 16, row1);
+    Planes<V> planes(w, block);
+    for (int64_t k0 = 0; k0 < w.cols; k0 += kSlice) {
+      with_packed_kind(w, [&](auto type, auto scale) {
+        decode<V, type(), scale()>(w, planes, k0, smaller(kSlice, w.padded_cols() - k0), scratch);
+      });
+      const float* rows = scratch + (first - block * 16) * kScratch;
+      use(reinterpret_cast<const uint8_t*>(rows), last - first, first - row0, k0, smaller(kSlice, w.cols - k0));
+    }
+  }
+}
+
+template <class V>
+void linear(const Matrix& w, int64_t row0, int64_t row1, const float* x, int64_t ldx, int64_t n, float* y,
+            int64_t ldy) {
+  if (w.packed()) {
+    for_decoded<V>(w, row0, row1, [&](const uint8_t* rows, int64_t n_rows, int64_t at, int64_t k0, int64_t cols) {
+      dot_rows<V, Type::F32>(rows, kScratch * 4, n_rows, x + k0, ldx, n, cols, y + at, ldy, k0 > 0);
+    });
+    return;
+  }
+  with_dense_type(w, [&](auto type) {
+    int64_t row_bytes = w.cols * element_bytes<type()>();
+    dot_rows<V, type()>(w.codes + row0 * row_bytes, row_bytes, row1 - row0, x, ldx, n, w.cols, y, ldy);
+  });
+}
+
+template <class V>
+void linear_t(const Matrix& w, int64_t row0, int64_t row1, const float* x, int64_t ldx, int64_t n, float* y,
+              int64_t ldy) {
+  for (int64_t t = 0; t < n; ++t) std::memset(y + t * ldy, 0, static_cast<size_t>(w.cols) * 4);
+  if (w.packed()) {
+    for_decoded<V>(w, row0, row1, [&](const uint8_t* rows, int64_t n_rows, int64_t at, int64_t k0, int64_t cols) {
+      add_rows<V, Type::F32>(rows, kScratch * 4, n_rows, x + at, ldx, n, cols, y + k0, ldy);
+    });
+    return;
+  }
+  with_dense_type(w, [&](auto type) {
+    int64_t row_bytes = w.cols * element_bytes<type()>();
+    for (int64_t r = row0; r < row1; r += 8) {  // few: rows often lie 4 KiB apart, in one set of the cache
+      const uint8_t* rows = w.codes + r * row_bytes;
+      add_rows<V, type()>(rows, row_bytes, smaller(8, row1 - r), x + r - row0, ldx, n, w.cols, y, ldy);
+    }
+  });
+}
+
+void row(const Matrix& w, int64_t r, float* y) { kernels_portable()->row(w, r, y); }
+
+// ---- int8 activations ----
+
+template <class V, Type T, Scale S, int kStep>
+void int8_rows(const Matrix& w, int64_t row0, int64_t row1, const Int8Rows& x, float* y, int64_t ldy) {
+  int64_t cols = smaller(w.padded_cols(), x.cols);
+  for (int64_t block = row0 / 16; block * 16 < row1; ++block) {
+    int64_t first = block * 16 < row0 ? row0 : block * 16, last = smaller(block * 16 + 16, row1);
+    Planes<V> planes(w, block);
+    for (int64_t t = 0; t < x.n; t += 4) {
+      int64_t n = smaller(4, x.n - t);
+      alignas(64) float out[4][16];
+      with_count(n, [&](auto count) { int8_block<V, T, S, kStep, count()>(w, planes, x, t, cols, out); });
+      for (int64_t i = 0; i < n; ++i) {
+        float* to = y + (t + i) * ldy + first - row0;
+        if (last - first == 16) {
+          std::memcpy(to, out[i], 64);
+        } else {
+          std::memcpy(to, out[i] + first % 16, static_cast<size_t>(last - first) * 4);
+        }
+      }
+    }
+  }
+}
+
+template <class V>
+void linear_int8(const Matrix& w, int64_t row0, int64_t row1, const Int8Rows& x, float* y, int64_t ldy) {
+  with_packed_kind(w, [&](auto type, auto scale) {
+    auto run = w.group == 16 ? int8_rows<V, type(), scale(), 16> : int8_rows<V, type(), scale(), 32>;
+    run(w, row0, row1, x, y, ldy);
+  });
+}
+
+template <class V>
+constexpr Kernels table(const char* name) {
+  return {name,        linear<V>,   linear_int8<V>, linear_t<V>, quantize_rows<V>, row,
+          rms_norm<V>, silu_mul<V>, axpy<V>,        to_bf16<V>,  from_bf16<V>,     attend<V>};
+}
+
+}  // namespace
+}  // namespace fathom
