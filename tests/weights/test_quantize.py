@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,7 +24,7 @@ from fathom.errors import FathomError
 from fathom.model.formats import weight_bytes
 from fathom.model.program import build_program
 from fathom.weights import packed
-from fathom.weights.checkpoint import open_checkpoint
+from fathom.weights.checkpoint import TensorRef, open_checkpoint
 from fathom.weights.gguf_write import export_gguf
 from fathom.weights.load import load_weights
 from fathom.weights.quantize import quantize
@@ -117,6 +119,23 @@ def test_gguf_sources(tmp_path, type) -> None:
         assert_same(loaded(tmp_path / format), loaded(tmp_path / "tiny.gguf", format))
     if type == "Q4_0":  # exact in both: blocks are never rounded a second time
         assert_same(loaded(tmp_path / "int8"), loaded(tmp_path / "tiny.gguf"))
+
+
+def test_a_quantised_router_becomes_float_again(tmp_path) -> None:
+    weights = save_tiny(tmp_path / "source")
+    export_gguf(open_checkpoint(tmp_path / "source"), tmp_path / "tiny.gguf", "Q8_0")
+    checkpoint = open_checkpoint(tmp_path / "tiny.gguf")
+    name = "model.layers.1.mlp.gate.weight"
+    blocks = gguf.quants.quantize(weights[name], gguf.GGMLQuantizationType.Q8_0)
+    (tmp_path / "blocks").write_bytes(blocks.tobytes())
+    router = TensorRef(name, weights[name].shape, "Q8_0", tmp_path / "blocks", 0, blocks.nbytes)
+    checkpoint = dataclasses.replace(checkpoint, tensors={**checkpoint.tensors, name: router})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fathom.weights.quantize.open_checkpoint", lambda path: checkpoint)
+        quantize(tmp_path / "tiny.gguf", tmp_path / "packed", "int4")
+    stored = open_checkpoint(tmp_path / "packed").tensors[name]
+    assert stored.type == "F32"
+    assert np.array_equal(stored.floats(), router.floats())
 
 
 def test_packed_sources_are_requantised_only_downwards(tmp_path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import mmap
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -58,12 +59,12 @@ class TensorRef:
 
         try:
             with self.path.open("rb") as file:
-                stat = self.path.stat()
+                stat = os.fstat(file.fileno())
                 key = (self.path, stat.st_ino, stat.st_mtime_ns)
                 if (mapping := _maps.get(key)) is None:
                     mapping = _maps[key] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:  # ValueError: an empty file can't be mapped
-            raise FathomError("file_unreadable", path=self.path, problem=error) from None
+            raise FathomError("file_unreadable", path=self.path, problem=getattr(error, "strerror", error)) from None
         if len(mapping) < self.offset + self.nbytes:
             raise self._truncated(len(mapping))
         return np.frombuffer(mapping, np.uint8, self.nbytes, self.offset)
@@ -75,7 +76,7 @@ class TensorRef:
         try:
             data = np.fromfile(self.path, np.uint8, self.nbytes, offset=self.offset)
         except OSError as error:
-            raise FathomError("file_unreadable", path=self.path, problem=error) from None
+            raise FathomError("file_unreadable", path=self.path, problem=error.strerror or error) from None
         if data.size < self.nbytes:
             raise self._truncated(self.offset + data.size)
         return data
@@ -114,9 +115,7 @@ class Checkpoint:
     config: ModelConfig
     tensors: Mapping[str, TensorRef]  # official names
     format: Literal["safetensors", "gguf", "packed"]
-    tokenizer_files: Mapping[str, Path | str] = field(
-        default_factory=dict
-    )  # file name -> where it lies, or its text (GGUF)
+    tokenizer_files: Mapping[str, Path | str] = field(default_factory=dict)  # name -> place, or the text itself (GGUF)
     unused: tuple[str, ...] = ()  # tensors of multi-token-prediction layers, which nothing here runs
     metadata: Mapping[str, Any] = field(default_factory=dict)  # GGUF keys and values; safetensors' __metadata__
 

@@ -69,7 +69,7 @@ def load_weights(
     total, done = sum(source.nbytes for source in found), 0
     weights: dict[str, Matrix | NDArray[np.float32]] = {}
     for source in found:
-        weights[source.weight.name] = convert(source, dtype, group, program)
+        weights[source.weight.name] = convert(source, dtype, group, checkpoint)
         done += source.nbytes
         if progress is not None:
             progress(done, total)
@@ -123,7 +123,7 @@ def target(source: Source, dtype: str, group: int) -> tuple[str, int]:
     return kind, group
 
 
-def convert(source: Source, dtype: str, group: int, program: Program) -> Matrix | NDArray[np.float32]:
+def convert(source: Source, dtype: str, group: int, checkpoint: Checkpoint) -> Matrix | NDArray[np.float32]:
     """One weight in the asked format, all its values finite."""
     from fathom._native import Matrix
 
@@ -137,11 +137,11 @@ def convert(source: Source, dtype: str, group: int, program: Program) -> Matrix 
     if kind in ("int8", "int4"):
         if len(source.refs) == 1 and ref.type in DENSE:
             return pack(weight, ref.read(), ref.type, BITS[kind], group)
-        return pack(weight, _bytes(_values(source, program)), "F32", BITS[kind], group)
+        return pack(weight, _bytes(checkpoint.floats(weight.name)), "F32", BITS[kind], group)
     if kind == KEEP:
         matrix = ref.matrix()
     else:
-        values = _values(source, program)
+        values = checkpoint.floats(weight.name)
         raw = _bytes(round_bf16(values) if kind == "BF16" else values)
         matrix = Matrix.dense(aligned(raw), kind, *weight.shape)
     if not matrix.all_finite():
@@ -151,18 +151,6 @@ def convert(source: Source, dtype: str, group: int, program: Program) -> Matrix 
 
 def _bits(ref: TensorRef) -> int:
     return BITS[ref.spec["type"] if ref.spec else ref.type]
-
-
-def _values(source: Source, program: Program) -> NDArray[np.float32]:
-    """float32 of the weight's shape. A joined kv_b_proj: per head the key rows, transposed back, then the values."""
-    if len(source.refs) == 1:
-        return source.refs[0].floats()
-    config = program.config
-    heads, rank = config.num_attention_heads, config.kv_lora_rank
-    k_b, v_b = (ref.floats() for ref in source.refs)
-    keys = k_b.reshape(heads, rank, config.qk_nope_head_dim).transpose(0, 2, 1)  # (H, nope, rank)
-    values = v_b.reshape(heads, config.v_head_dim, rank)
-    return np.concatenate((keys, values), axis=1).reshape(source.weight.shape)
 
 
 def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
