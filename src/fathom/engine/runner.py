@@ -150,20 +150,13 @@ class _Lowering:
         return np.ascontiguousarray(value, np.float32) if len(shape) == 1 else _dense(value)
 
     def kv_b(self, op: Op) -> list[Matrix | NDArray[np.float32]]:
-        """kv_b_proj whole or in halves. Kernels cut packed rows at multiples of 16: other heads become float."""
+        """kv_b_proj whole or in halves."""
         (weight,) = op.weights
-        heads, nope, v, rank = (int(op.attrs[key] or 0) for key in ("heads", "nope", "v", "rank"))
         stem = weight.name.removesuffix(".weight")
         if weight.name in self.weights or f"{stem}.k_b" not in self.weights:
-            parts = [(weight.name, weight.shape, nope | v)]
-        else:
-            parts = [(f"{stem}.k_b", (heads * rank, nope), rank), (f"{stem}.v_b", (heads * v, rank), v)]
-        return [self.cuttable(self.tensor(name, shape), rows) for name, shape, rows in parts]
-
-    def cuttable(self, matrix: Matrix | NDArray[np.float32], rows: int) -> Matrix | NDArray[np.float32]:
-        if isinstance(matrix, Matrix) and matrix.type.startswith("int") and rows % 16:
-            return _dense(matrix.unpack())
-        return matrix
+            return [self.tensor(weight.name, weight.shape)]
+        heads, nope, v, rank = (int(op.attrs[key] or 0) for key in ("heads", "nope", "v", "rank"))
+        return [self.tensor(f"{stem}.k_b", (heads * rank, nope)), self.tensor(f"{stem}.v_b", (heads * v, rank))]
 
 
 def _dense(values: NDArray[np.float32]) -> Matrix:
