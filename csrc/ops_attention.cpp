@@ -1,8 +1,7 @@
 // Multi-head latent attention over the latent cache, in its two equal forms (per head: K = W_UK c, V = W_UV c):
 //   absorbed  s = (W_UK^T q_nope . c + q_pe . k_pe) scale,  o = W_UV (softmax(s) c): multi-query attention against the
-//             cache rows themselves; costs 2 (2R + dr) per query, key and head.
-//   expanded  K and V of every cached token are computed first, 2 R (dn + dv) per key and head, then 2 (dn + dr + dv)
-//             per query, key and head: cheaper from about R (dn + dv) / (2R - dn - dv) = 170 new tokens on.
+//             cache rows themselves, R + dr wide.
+//   expanded  K and V of every cached token first, a page at a time; then plain attention, dn + dr wide.
 // Keys are cut at absolute positions and partial softmax states merged in their order, so a result depends neither on
 // the number of threads nor, within one form, on how a text was cut into passes.
 #include <algorithm>
@@ -17,10 +16,10 @@ namespace fathom {
 namespace {
 
 constexpr int64_t kPage = Cache::kPage;
-constexpr int64_t kSplitPages = 8;     // one absorbed unit of work: 512 keys
-constexpr int64_t kQueries = 16;       // (token, head) queries of such a unit
-constexpr int64_t kAbsorbTokens = 128; // absorbed at a time; also where `auto` changes over
-constexpr int64_t kQueryBlock = 64;    // expanded: queries of one flash block
+constexpr int64_t kSplitPages = 2;      // one absorbed unit of work: 128 keys
+constexpr int64_t kQueries = 16;        // (token, head) queries of such a unit
+constexpr int64_t kAbsorbTokens = 128;  // absorbed at a time
+constexpr int64_t kQueryBlock = 64;     // expanded: queries of one flash block
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -72,7 +71,7 @@ class LatentAttention : public Op {
     p.pool.split(p.n, 1, double(kv_a_.width), [&](int64_t begin, int64_t end, int) {
       for (int64_t t = begin; t < end; ++t) p.cache.write(p.k, layer_, p.position + t, rows[t]);
     });
-    if (p.form == Form::Expanded || (p.form == Form::Auto && p.n > kAbsorbTokens)) {
+    if (p.form == Form::Expanded || (p.form == Form::Auto && expanding_pays(p))) {
       expanded(p);
     } else {
       for (int64_t t = 0; t < p.n; t += kAbsorbTokens) absorbed(p, t, std::min(kAbsorbTokens, p.n - t));
@@ -80,9 +79,17 @@ class LatentAttention : public Op {
   }
 
  private:
+  // Multiply-adds per head: the expanded form also computes K and V of the cached tokens, the absorbed one pays for the
+  // longer rows in every score. Always true of a fresh prompt; with a long cache from about 170 new tokens on (V2).
+  bool expanding_pays(const Pass& p) const {
+    double scores = double(p.n) * (double(p.position) + 0.5 * double(p.n));
+    return double(p.position) * double(rank_ * (nope_ + dv_)) < scores * double(2 * rank_ - nope_ - dv_);
+  }
+
   // kv_b comes whole, (heads, nope + v, rank), or as k_b (heads, rank, nope), transposed as in GGUF, and v_b.
   // q W_UK of one head: (n, rank).
-  void absorb_queries(const Kernels& k, int64_t h, const float* q, int64_t ldq, int64_t n, float* y, int64_t ldy) const {
+  void absorb_queries(const Kernels& k, int64_t h, const float* q, int64_t ldq, int64_t n, float* y,
+                      int64_t ldy) const {
     if (split_) return k.linear(k_b_, h * rank_, (h + 1) * rank_, q, ldq, n, y, ldy);
     int64_t row = h * (nope_ + dv_);
     k.linear_t(k_b_, row, row + nope_, q, ldq, n, y, ldy);
@@ -124,7 +131,7 @@ class LatentAttention : public Op {
     });
   }
 
-  // Units of work are (16 queries) x (512 keys); whoever finishes the last unit of a block of queries merges them.
+  // Units of work are (16 queries) x (128 keys); whoever finishes the last unit of a block of queries merges them.
   // Blocks come in waves, so that the partial states need little memory however long the context is.
   void attend_latents(Pass& p, int64_t t0, int64_t queries, const float* q, float* context) const {
     int64_t block_floats = State::floats(kQueries, rank_);
@@ -162,13 +169,13 @@ class LatentAttention : public Op {
           p.k.attend(q + first * width, width, nq, c, width, width, c, width, rank_, n_keys, visible, scale_, state.m,
                      state.l, state.acc);
         }
-        if (left[b].fetch_sub(1) == 1) merge(memory, block_floats, splits_of(block), nq, context + first * rank_);
+        if (left[b].fetch_sub(1) == 1) merge(p.k, memory, block_floats, splits_of(block), nq, context + first * rank_);
       });
     }
   }
 
   // Log-sum-exp over the splits in their order; a split that showed a query no key does not count.
-  void merge(float* memory, int64_t stride, int64_t splits, int64_t nq, float* context) const {
+  void merge(const Kernels& k, float* memory, int64_t stride, int64_t splits, int64_t nq, float* context) const {
     for (int64_t i = 0; i < nq; ++i) {
       float max = kNone, sum = 0;
       for (int64_t s = 0; s < splits; ++s) max = std::max(max, State(memory + s * stride, kQueries).m[i]);
@@ -179,8 +186,7 @@ class LatentAttention : public Op {
         if (part.m[i] == kNone) continue;
         float weight = std::exp(part.m[i] - max);
         sum += weight * part.l[i];
-        const float* acc = part.acc + i * rank_;
-        for (int64_t r = 0; r < rank_; ++r) y[r] += weight * acc[r];
+        k.axpy(weight, part.acc + i * rank_, rank_, y);
       }
       for (int64_t r = 0; r < rank_; ++r) y[r] /= sum;
     }

@@ -92,7 +92,7 @@ def truth(name: str, n: int) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["grouped", "odd"])
 def test_absorbed_expanded_chunked_and_cached_are_equal(name: str) -> None:
-    """700 tokens: two passes, two splits of the cache, eleven pages."""
+    """700 tokens: two passes, six splits of the cache, eleven pages."""
     m, ids = model(name), tokens(name, 700)
     expected = truth(name, 700)
     for form in ("absorbed", "expanded", "auto"):
@@ -104,12 +104,21 @@ def test_absorbed_expanded_chunked_and_cached_are_equal(name: str) -> None:
 # -- same text, stated exactly
 
 
+@pytest.mark.parametrize("form", ["absorbed", "expanded"])
 @pytest.mark.parametrize("cache_dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", ["grouped", "odd"])
-def test_absorbed_results_do_not_depend_on_chunks(name: str, cache_dtype: str) -> None:
+def test_results_do_not_depend_on_chunks(name: str, cache_dtype: str, form: str) -> None:
     m, ids = model(name, cache_dtype=cache_dtype), tokens(name, 590)
-    whole = in_pieces(m, ids, [], form="absorbed")
+    whole = in_pieces(m, ids, [], form=form)
     for pieces in ([1, 1, 2], [64, 3], [513, 1], [100] * 5):
+        np.testing.assert_array_equal(in_pieces(m, ids, pieces, form=form), whole)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_results_do_not_depend_on_chunks_with_packed_weights(bits: int) -> None:
+    m, ids = model("grouped", packed(arrays("grouped"), bits)), tokens("grouped", 150)
+    whole = in_pieces(m, ids, [], form="absorbed")
+    for pieces in ([1, 1, 2], [64, 3]):
         np.testing.assert_array_equal(in_pieces(m, ids, pieces, form="absorbed"), whole)
 
 
