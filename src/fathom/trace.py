@@ -6,13 +6,15 @@ that op are compared, down to the block of a quantised tensor. The tolerance is 
 follows from what the two formats can explain.
 
 Routing is the one discontinuity: where rounding makes two experts change places, everything after differs for that
-token. Such tokens are reported as forks and left out from there on, unless the formats leave no room for it.
+token and those that attend to it. Such tokens are reported as forks and left out from there on, unless the formats
+leave no room for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +28,21 @@ from .model.program import Op, Program, build_program
 if TYPE_CHECKING:
     from .weights.checkpoint import Checkpoint, TensorRef
 
-__all__ = ["Executor", "OpDiff", "Report", "SettingDiff", "WeightDiff", "executor", "trace", "trace_models"]
+__all__ = ["Executor", "Fork", "OpDiff", "Report", "SettingDiff", "WeightDiff", "executor", "trace", "trace_models"]
 
 Floats = NDArray[np.float32]
+Capture = Callable[[str, Floats], None]  # name and output (rows, width) of an op
+Run = Callable[[Sequence[int], Capture], None]
 
-#: Largest deviation of an op's output, relative to its RMS, that a format explains (measured on random models of 3
-#: layers and on `mini`, times about 3). Float formats of one checkpoint hold the same values: arithmetic order only.
-NOISE = {"float32": 5e-4, "bfloat16": 0.15, "int8": 0.4, "int4": 1.5}
+SAME = 1e-5  # the same kernels on weights of the same types: any difference is real
 STRICT = 2e-3  # up to this tolerance a fork of the routing is a difference, not noise
+
+#: Largest deviation of an op's output, relative to its RMS, that rounding explains: of activations (as native int8
+#: kernels and bfloat16 do), and of weights. Measured on random models of 3 layers and on `mini`: 5e-5, 0.15, 0.15 in
+#: the first layers to 0.45 in the last; 1.4 for int4 weights.
+ARITHMETIC = {"float32": 5e-4, "bfloat16": 0.3, "int8": 0.6}
+WEIGHTS = {"F32": 0.0, "F16": 0.01, "BF16": 0.05, "int8": 0.2, "int4": 1.5}
+WEIGHTS |= {"Q8_0": 0.2, "Q6_K": 0.3, "Q5_K": 0.8, "Q5_0": 0.8, "Q4_K": 1.5, "Q4_0": 1.5}
 
 #: Largest error of a value, relative to the largest of its block, that rounding to a stored type explains.
 ROUNDING = {"F32": 0.0, "F16": 2**-10, "BF16": 2**-8, "int8": 0.01, "int4": 0.2}
@@ -43,12 +52,14 @@ BLOCK = {"Q8_0": 32, "Q5_0": 32, "Q4_0": 32, "Q4_K": 256, "Q5_K": 256, "Q6_K": 2
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """One side of a comparison. ``run`` calls back with the name and output (T, width) of every op, in order."""
+    """One side of a comparison. ``run`` takes token ids and shows the output of every op, chunk by chunk."""
 
     label: str
+    kind: str  # "native" | "reference"
+    arithmetic: str  # a key of ARITHMETIC
+    weights: frozenset[str]  # keys of WEIGHTS: the types of its matrices
     program: Program
-    format: str  # a key of NOISE
-    run: Callable[[Sequence[int], Callable[[str, Floats], None]], None]
+    run: Run
     checkpoint: Checkpoint | None = None
 
 
@@ -81,6 +92,14 @@ class WeightDiff:
 
 
 @dataclass(frozen=True, slots=True)
+class Fork:
+    """A token for which the two sides chose different experts."""
+
+    router: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
 class SettingDiff:
     name: str
     a: Any
@@ -95,34 +114,38 @@ class Report:
     b: str
     tokens: int
     tolerance: float
-    ops: tuple[OpDiff, ...]
-    first: OpDiff | None
-    forks: tuple[tuple[str, int], ...]  # (router, token) where the two chose different experts
-    settings: tuple[SettingDiff, ...]  # of the whole configuration
+    ops: tuple[OpDiff, ...]  # in the order they run
+    first: OpDiff | None  # of them, the first beyond the tolerance
+    forks: tuple[Fork, ...]
     weight: WeightDiff | None  # of the op named first
+    settings: tuple[SettingDiff, ...]  # all that differ
+    cause: str | None  # "weight" | "setting" | "executor" of the first
 
     @property
     def verdict(self) -> str:
         """One line: what differs first, and why."""
         if self.first is None:
-            compared = f"{len(self.ops)} ops agree within {self.tolerance:g} of their RMS"
-            return f"{compared}; routing forks first at {self.forks[0][0]}" if self.forks else compared
+            text = f"{len(self.ops)} ops agree within {self.tolerance:g} of their RMS"
+            if self.forks:
+                text += f"; {len({fork.token for fork in self.forks})} of {self.tokens} tokens chose other experts, "
+                text += f"first in {self.forks[0].router}, and are left out from there on"
+            return text
         first = self.first
-        where = f"{first.op} ({first.kind}) differs first: token {first.token}, column {first.column}, "
-        where += f"{first.a:.7g} against {first.b:.7g}"
-        if self.weight is not None:
+        text = f"{first.op} ({first.kind}) differs first: token {first.token}, column {first.column}, "
+        text += f"{first.a:.7g} against {first.b:.7g}; "
+        if self.cause == "weight" and self.weight is not None:
             block = "" if self.weight.block is None else f", block {self.weight.block}"
-            return f"{where}; cause: tensor {self.weight.tensor}{block} (row {self.weight.row})"
-        if self.settings:
-            return f"{where}; cause: " + ", ".join(f"{s.name} {s.a} against {s.b}" for s in self.settings)
-        return f"{where}; its settings and weights agree, so the executors differ"
+            return f"{text}cause: tensor {self.weight.tensor}{block}, row {self.weight.row}"
+        if self.cause == "setting":
+            return f"{text}cause: " + ", ".join(f"{s.name} {s.a} against {s.b}" for s in self.settings)
+        return f"{text}its weights and settings agree, so the executors differ"
 
     def lines(self) -> Iterator[str]:
         """A table, an op a line, and the verdict."""
-        yield f"{'op':<52} {'max abs':>10} {'relative':>10} {'token':>6}"
+        yield f"{'op':<56} {'max abs':>10} {'relative':>10} {'token':>6}"
         for d in self.ops:
             mark = "  <- first" if d is self.first else ""
-            yield f"{d.op:<52} {d.max_abs:>10.3g} {d.relative:>10.3g} {d.token:>6}{mark}"
+            yield f"{d.op:<56} {d.max_abs:>10.3g} {d.relative:>10.3g} {d.token:>6}{mark}"
         yield self.verdict
 
     def to_json(self) -> dict[str, Any]:
@@ -131,42 +154,65 @@ class Report:
 
 def trace(a: Executor, b: Executor, tokens: Sequence[int], tolerance: float | None = None) -> Report:
     """Compare two executors on the same tokens; ``tolerance`` overrides what their formats explain."""
-    ours, theirs = ({op.name: op for op in side.program.ops} for side in (a, b))
-    limit = _default_tolerance(a, b) if tolerance is None else tolerance
-    outputs: dict[str, Floats] = {}
-    a.run(tokens, lambda name, value: outputs.__setitem__(name, value.copy()))
-    alive = np.ones(len(tokens), dtype=bool)  # tokens whose routing has not forked
-    diffs: list[OpDiff] = []
-    forks: list[tuple[str, int]] = []
-
-    def compare(name: str, value: Floats) -> None:
-        if name not in outputs or not alive.any():
-            return
-        x, y, op = outputs.pop(name), value, ours[name]
-        if x.shape != y.shape:
-            problem = f"{name} is {x.shape[1]} wide in {a.label}, {y.shape[1]} in {b.label}"
-            raise FathomError("checkpoint_mismatch", path=b.label, problem=problem)
-        if op.kind == "router":
-            x, y = _by_expert(x, op), _by_expert(y, theirs[name])
-            if limit > STRICT:
-                forked = np.flatnonzero(alive & ((x != 0) != (y != 0)).any(1))
-                forks.extend((name, int(token)) for token in forked)
-                alive[forked] = False
-        if alive.any():
-            diffs.append(_largest(op, x, y, alive))
-
-    b.run(tokens, compare)
-    first = next((d for d in diffs if not d.relative <= limit), None)  # NaN counts as a difference
-    suspect = first.op if first else forks[0][0] if forks else None
-    weight = _weight_diff(a, b, ours[suspect]) if suspect else None
     settings = tuple(_setting_diffs(a.program.config, b.program.config))
-    return Report(a.label, b.label, len(tokens), limit, tuple(diffs), first, tuple(forks), settings, weight)
+    if (problem := _mismatch(a.program, b.program)) is not None:
+        problem += "".join(f"; {s.name} {s.a} against {s.b}" for s in settings)
+        raise FathomError("checkpoint_mismatch", path=b.label, problem=f"{problem}; trace needs one architecture")
+    limit = _default_tolerance(a, b) if tolerance is None else tolerance
+    x, y = _outputs(a, tokens), _outputs(b, tokens)
+    ops, forks = _compare(a.program, x, y, limit)
+    first = next((d for d in ops if not d.relative <= limit), None)  # NaN is a difference too
+    suspect = first.op if first else forks[0].router if forks else None
+    pairs = zip(a.program.ops, b.program.ops, strict=True)
+    weight, cause = None, None
+    for op, other in pairs:
+        if op.name == suspect:
+            weight = _weight_diff(a, b, op)
+            same = op.attrs == other.attrs and (op.kind != "rope" or a.program.config.rope == b.program.config.rope)
+            cause = "weight" if weight else "executor" if same else "setting"
+    return Report(a.label, b.label, len(tokens), limit, ops, first, forks, weight, settings, cause if first else None)
 
 
 def _default_tolerance(a: Executor, b: Executor) -> float:
-    if a.format == b.format and a.label.split(":")[0] == b.label.split(":")[0]:
-        return 1e-5  # the same kernels on the same types: any difference is real
-    return NOISE[a.format] + NOISE[b.format]
+    arithmetic = ARITHMETIC[a.arithmetic] + ARITHMETIC[b.arithmetic]
+    if a.weights != b.weights:
+        return arithmetic + sum(max(WEIGHTS[type] for type in side.weights) for side in (a, b))
+    return SAME if (a.kind, a.arithmetic) == (b.kind, b.arithmetic) else arithmetic
+
+
+def _mismatch(a: Program, b: Program) -> str | None:
+    for op, other in zip_longest(a.ops, b.ops):
+        if op is None or other is None or op.name != other.name:
+            return f"op {op and op.name} against {other and other.name}"
+        if op.output != other.output:
+            return f"{op.name} writes {op.output} against {other.output}"
+    return None
+
+
+def _outputs(side: Executor, tokens: Sequence[int]) -> dict[str, Floats]:
+    parts: dict[str, list[Floats]] = {}
+    side.run(tokens, lambda name, rows: parts.setdefault(name, []).append(rows.copy()))
+    return {name: np.concatenate(rows) for name, rows in parts.items()}
+
+
+def _compare(
+    program: Program, xs: dict[str, Floats], ys: dict[str, Floats], limit: float
+) -> tuple[tuple[OpDiff, ...], tuple[Fork, ...]]:
+    alive = np.ones(len(next(iter(xs.values()))), dtype=bool)  # tokens that went to the same experts so far
+    diffs: list[OpDiff] = []
+    forks: list[Fork] = []
+    for op in program.ops:
+        x, y = xs[op.name], ys[op.name]
+        if op.kind == "router":
+            x, y = _by_expert(x, op), _by_expert(y, op)
+            if limit > STRICT:
+                forked = alive & ((x != 0) != (y != 0)).any(1)
+                forks += [Fork(op.name, int(token)) for token in np.flatnonzero(forked)]
+                alive &= ~np.logical_or.accumulate(forked)  # later tokens attend to it
+        if not alive.any():
+            break
+        diffs.append(_largest(op, x, y, alive))
+    return tuple(diffs), tuple(forks)
 
 
 def _by_expert(route: Floats, op: Op) -> Floats:
@@ -179,59 +225,58 @@ def _by_expert(route: Floats, op: Op) -> Floats:
 
 def _largest(op: Op, x: Floats, y: Floats, alive: NDArray[np.bool_]) -> OpDiff:
     gap = np.where(alive[:, None], np.abs(x.astype(np.float64) - y), 0.0)
-    token, column = np.unravel_index(np.argmax(gap), gap.shape)  # argmax finds NaN first
+    token, column = (int(i) for i in np.unravel_index(np.argmax(gap), gap.shape))  # argmax finds NaN first
     worst = float(gap[token, column])
     rms = float(np.sqrt(np.mean(np.square(x[alive], dtype=np.float64))))
     relative = 0.0 if worst == 0 else worst / rms if rms else float("inf")
-    a, b = float(x[token, column]), float(y[token, column])
-    return OpDiff(op.name, op.kind, worst, relative, int(token), int(column), a, b)
+    return OpDiff(op.name, op.kind, worst, relative, token, column, float(x[token, column]), float(y[token, column]))
 
 
 def _setting_diffs(a: ModelConfig, b: ModelConfig) -> Iterator[SettingDiff]:
-    """Every field of the configuration that decides the computation; rope's as ``rope.theta``."""
+    """Every field that decides the computation; rope's as ``rope.theta``."""
     for prefix, x, y in (("", a, b), ("rope.", a.rope, b.rope)):
-        for f in fields(x):
-            if f.name in ("raw", "dtype", "rope") or f.name.endswith("_token_id"):
+        for name in (f.name for f in fields(x)):
+            if name in ("raw", "dtype", "rope") or name.endswith("_token_id"):
                 continue
-            if (va := getattr(x, f.name)) != (vb := getattr(y, f.name)):
-                yield SettingDiff(prefix + f.name, va, vb)
+            if (ours := getattr(x, name)) != (theirs := getattr(y, name)):
+                yield SettingDiff(prefix + name, ours, theirs)
 
 
 def _weight_diff(a: Executor, b: Executor, op: Op) -> WeightDiff | None:
     """The first weight of the op that differs by more than its stored types explain."""
     if a.checkpoint is None or b.checkpoint is None or a.checkpoint.path == b.checkpoint.path:
         return None
-    for weight in op.weights:
-        found = _first_block(a.checkpoint, b.checkpoint, weight.name)
-        if found is not None:
-            return found
-    return None
+    found = (_first_block(a.checkpoint, b.checkpoint, weight.name) for weight in op.weights)
+    return next((diff for diff in found if diff is not None), None)
 
 
 def _first_block(a: Checkpoint, b: Checkpoint, name: str) -> WeightDiff | None:
-    types = [_stored(c.tensors.get(name)) for c in (a, b)]
+    refs = [c.tensors.get(name) for c in (a, b)]
+    (type_a, block_a), (type_b, block_b) = (_stored(ref) for ref in refs)
+    if type_a == type_b and all(refs) and len({ref.map().tobytes() for ref in refs if ref}) == 1:
+        return None
+    allowed = 0.0 if type_a == type_b else ROUNDING[type_a] + ROUNDING[type_b]
+    columns = max(block_a, block_b, 1)
     x, y = (np.atleast_2d(c.floats(name)) for c in (a, b))
-    columns = max(block for _, block in types)
-    allowed = 0.0 if types[0] == types[1] else sum(ROUNDING[type] for type, _ in types)
-    gap = _blocks(np.abs(x - y), columns or 1)
-    bad = ~(gap <= allowed * _blocks(np.abs(x), columns or 1))
+    gap = np.abs(x - y)
+    bad = ~(_blocks(gap, columns) <= allowed * _blocks(np.abs(x), columns))
     if not bad.any():
         return None
     row, block = (int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
-    span = slice(block * (columns or 1), (block + 1) * (columns or 1))
-    column = span.start + int(np.argmax(np.abs(x[row, span] - y[row, span])))
-    index = row * bad.shape[1] + block if columns else None
-    return WeightDiff(name, types[0][0], types[1][0], index, row, column, float(x[row, column]), float(y[row, column]))
+    column = block * columns + int(np.argmax(gap[row, block * columns : (block + 1) * columns]))
+    index = row * bad.shape[1] + block if columns > 1 else None
+    return WeightDiff(name, type_a, type_b, index, row, column, float(x[row, column]), float(y[row, column]))
 
 
 def _blocks(x: Floats, columns: int) -> Floats:
-    """(R, C) -> the largest value of each block of columns (R, ceil(C / columns))."""
-    pad = -x.shape[1] % columns
-    return np.pad(x, ((0, 0), (0, pad))).reshape(len(x), -1, columns).max(-1)
+    """The largest value of each block: (R, C) -> (R, ceil(C / columns))."""
+    padded = np.pad(x, ((0, 0), (0, -x.shape[1] % columns)))
+    largest: Floats = padded.reshape(len(x), -1, columns).max(-1)
+    return largest
 
 
 def _stored(ref: TensorRef | None) -> tuple[str, int]:
-    """Type and columns a block (0: every value for itself); a tensor stored in parts is compared as float32."""
+    """Type and columns a block (0: none). Halves of a kv_b_proj have no place of their own: compared as floats."""
     if ref is None:
         return "F32", 0
     if ref.spec is not None:
@@ -242,53 +287,42 @@ def _stored(ref: TensorRef | None) -> tuple[str, int]:
 def executor(model: str | Path, kind: str = "native", dtype: str = "auto") -> Executor:
     """A side of a comparison from a path or name: kind "native" (any dtype) or "reference" (float32, bfloat16)."""
     from .weights.checkpoint import open_checkpoint
-
-    if kind not in ("native", "reference"):
-        raise FathomError("format_unsupported", what="executor", found=kind, known="native, reference")
-    checkpoint = open_checkpoint(_find(model))
-    program = build_program(checkpoint.config)
-    if kind == "reference":
-        dtype = "float32" if dtype == "auto" else dtype
-
-        def run(tokens: Sequence[int], capture: Callable[[str, Floats], None]) -> None:
-            import torch
-
-            from .reference import load_model
-
-            with torch.no_grad():
-                load_model(checkpoint, dtype)(
-                    torch.tensor([list(tokens)]), capture=lambda name, x: capture(name, x[0].float().numpy())
-                )
-    else:
-
-        def run(tokens: Sequence[int], capture: Callable[[str, Floats], None]) -> None:
-            from .engine.runner import NativeModel
-            from .weights.load import load_weights
-
-            model = NativeModel(program, load_weights(checkpoint, program, dtype), cache_dtype="float32")
-            model.forward(tokens, model.new_cache(), logits="all", capture=capture)
-
-    format = _format(checkpoint, dtype) if kind == "native" else dtype
-    return Executor(f"{kind}:{model}:{dtype}", program, format, run, checkpoint)
-
-
-def _format(checkpoint: Checkpoint, dtype: str) -> str:
-    """The noise class of what the native engine computes with: float activations meet unrounded dense weights."""
-    if dtype in ("int8", "int4"):
-        return dtype
-    stored = {_stored(ref)[0] for ref in checkpoint.tensors.values()}
-    if dtype == "float32" or stored <= {"F32", "F16", "BF16"}:
-        return "float32"
-    return "int4" if stored & {"int4", "Q4_0", "Q4_K"} else "int8"
-
-
-def _find(model: str | Path) -> Path:
-    path = Path(model)
-    if path.exists():
-        return path
     from .weights.store import resolve
 
-    return resolve(str(model))
+    checkpoint = open_checkpoint(resolve(model))
+    program = build_program(checkpoint.config)
+    label = f"{model} ({kind}, {dtype})"
+    weights = frozenset(_stored(ref)[0] for ref in checkpoint.tensors.values() if len(ref.shape) == 2)
+    if kind == "native":
+        weights = {"bfloat16": frozenset({"BF16"}), "int8": frozenset({"int8"}), "int4": frozenset({"int4"})}.get(
+            dtype, weights
+        )
+        arithmetic = "float32" if weights <= {"F32", "F16", "BF16"} or dtype == "float32" else "int8"
+        return Executor(label, kind, arithmetic, weights, program, _native(checkpoint, program, dtype), checkpoint)
+    if kind == "reference":
+        arithmetic = "float32" if dtype == "auto" else dtype
+        return Executor(label, kind, arithmetic, weights, program, _reference(checkpoint, arithmetic), checkpoint)
+    raise FathomError("format_unsupported", what="executor", found=kind, known="native, reference")
+
+
+def _native(checkpoint: Checkpoint, program: Program, dtype: str) -> Run:
+    def run(tokens: Sequence[int], capture: Capture) -> None:
+        from .engine.runner import NativeModel
+        from .weights.load import load_weights
+
+        model = NativeModel(program, load_weights(checkpoint, program, dtype), cache_dtype="float32")
+        model.forward(tokens, model.new_cache(), logits="all", capture=capture)
+
+    return run
+
+
+def _reference(checkpoint: Checkpoint, dtype: str) -> Run:
+    def run(tokens: Sequence[int], capture: Capture) -> None:
+        from .reference import load_model
+
+        load_model(checkpoint, dtype).observe(tokens, capture)
+
+    return run
 
 
 def trace_models(
@@ -304,10 +338,15 @@ def trace_models(
 ) -> Report:
     """``fathom trace A B``: a text is encoded with A's tokenizer, without BOS."""
     sides = executor(a, executor_a, dtype_a), executor(b, executor_b, dtype_b)
-    if isinstance(prompt, str):
-        from .text import Tokenizer
-
-        prompt = Tokenizer.load(sides[0].checkpoint).encode(prompt)
-    if not prompt:
+    tokens = _encode(prompt, sides[0].checkpoint) if isinstance(prompt, str) else prompt
+    if not tokens:
         raise FathomError("prompt_empty")
-    return trace(*sides, prompt, tolerance)
+    return trace(*sides, tokens, tolerance)
+
+
+def _encode(text: str, checkpoint: Checkpoint | None) -> list[int]:
+    from .text.tokenizer import Tokenizer
+
+    if checkpoint is None or not checkpoint.tokenizer_files:
+        raise FathomError("no_tokenizer", path=checkpoint and checkpoint.path)
+    return Tokenizer.load(checkpoint.tokenizer_files, name=checkpoint.path).encode(text)

@@ -8,6 +8,7 @@ import torch
 
 from ..errors import FathomError
 from ..weights.checkpoint import Checkpoint, open_checkpoint
+from ..weights.store import resolve
 from .model import Model
 
 __all__ = ["load_model"]
@@ -19,7 +20,7 @@ def load_model(path_or_name: str | Path | Checkpoint, dtype: str = "float32") ->
     """Load an official or packed folder, a GGUF file, or a model by its name in the store."""
     if dtype not in _DTYPES:
         raise FathomError("format_unsupported", what="dtype", found=dtype, known=", ".join(_DTYPES))
-    checkpoint = path_or_name if isinstance(path_or_name, Checkpoint) else open_checkpoint(_find(path_or_name))
+    checkpoint = path_or_name if isinstance(path_or_name, Checkpoint) else open_checkpoint(resolve(path_or_name))
     model = Model(checkpoint.config, _DTYPES[dtype], empty=True)
     for name, target in model.state_dict().items():
         source = checkpoint.floats(name)
@@ -27,12 +28,3 @@ def load_model(path_or_name: str | Path | Checkpoint, dtype: str = "float32") ->
             raise FathomError("tensor_shape", name=name, found=source.shape, expected=tuple(target.shape))
         target.copy_(torch.from_numpy(source))
     return model
-
-
-def _find(name: str | Path) -> Path:
-    path = Path(name)
-    if path.exists():
-        return path
-    from ..weights.store import resolve
-
-    return resolve(str(name))

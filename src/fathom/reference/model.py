@@ -6,10 +6,12 @@ stacked parameters (one grouped product, one optimizer state each); only the sta
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..config import ModelConfig
@@ -138,6 +140,12 @@ class Model(nn.Module):
             if capture is not None:
                 capture(op.name, output)
         return buffers["logits"]
+
+    @torch.no_grad()
+    def observe(self, tokens: Sequence[int], capture: Callable[[str, NDArray[np.float32]], None]) -> None:
+        """Run one prompt and show the output (T, width) of every op: a side of ``fathom.trace``."""
+        batch = torch.tensor([list(tokens)])
+        self(batch, capture=lambda name, output: capture(name, output[0].float().numpy()))
 
     def _turns(self, start: int, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """cos and sin (T, rope / 2) of the new positions."""
