@@ -108,8 +108,8 @@ def test_a_planted_block_of_a_packed_tensor_is_named(int4, tmp_path):
 
 
 def test_a_planted_block_of_a_gguf_is_named(tmp_path):
-    name = "model.layers.1.self_attn.o_proj.weight"  # (128, 128): 4 blocks of 18 bytes a row
-    block = 50 * 4 + 3
+    name = "model.layers.1.self_attn.q_a_proj.weight"  # (48, 128): 4 blocks of 18 bytes a row
+    block = 40 * 4 + 3
     file = tmp_path / "good.gguf"
     export_gguf(open_checkpoint(case("v2").save(tmp_path / "v2")), file, "Q4_0")
     report = trace_models(file, corrupt(file, tmp_path / "bad.gguf", name, block * 18 + 5, 0xF0), PROMPT)

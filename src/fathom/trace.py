@@ -345,8 +345,8 @@ def trace_models(
 
 
 def _encode(text: str, checkpoint: Checkpoint | None) -> list[int]:
-    from .text.tokenizer import Tokenizer
-
     if checkpoint is None or not checkpoint.tokenizer_files:
         raise FathomError("no_tokenizer", path=checkpoint and checkpoint.path)
+    from .text.tokenizer import Tokenizer
+
     return Tokenizer.load(checkpoint.tokenizer_files, name=checkpoint.path).encode(text)
