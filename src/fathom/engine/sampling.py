@@ -1,0 +1,281 @@
+"""What a request asks of the sampler (:class:`SamplingParams`) and the sampler itself.
+
+One order, always: repetition, presence and frequency penalties -> logit bias -> grammar mask -> temperature -> top_k ->
+top_p -> min_p -> draw. Log-probabilities are those of the raw logits, before any of these steps (vLLM's convention, and
+OpenAI's numbers where no penalty is used). The vocabulary is never fully sorted: the kept head of the distribution is
+partitioned off and only that is sorted, so a draw costs well under a decode step at 155k tokens.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import FathomError
+
+__all__ = ["Sampled", "Sampler", "SamplingParams", "top_logprobs"]
+
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+MAX_LOGPROBS = 20  # as OpenAI
+MAX_STOPS = 16
+CONSTRAINTS = ("json_schema", "json_object", "regex", "grammar", "choice")
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How one request is decoded; checked when it is made, so a bad value never reaches the model.
+
+    ``temperature=0`` is greedy. ``top_k=0``, ``top_p=1`` and ``min_p=0`` keep everything. ``max_tokens=None`` generates
+    what fits into the context. ``logprobs=k`` reports the chosen token and the k likeliest ones (k may be 0);
+    ``prompt_logprobs`` does it for the prompt. At most one of ``json_schema``, ``json_object``, ``regex``, ``grammar``
+    (Lark or GBNF) and ``choice`` constrains the text.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    seed: int | None = None
+    n: int = 1
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    stop_token_ids: tuple[int, ...] = ()
+    ignore_eos: bool = False
+    logprobs: int | None = None
+    prompt_logprobs: int | None = None
+    json_schema: Mapping[str, Any] | str | bool | None = None
+    json_object: bool = False
+    regex: str | None = None
+    grammar: str | None = None
+    choice: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("stop", "stop_token_ids", "choice"):
+            object.__setattr__(self, name, _as_tuple(name, getattr(self, name)))
+        object.__setattr__(self, "logit_bias", _bias(self.logit_bias))
+        for name, low, high, open_low in _RANGES:
+            object.__setattr__(self, name, _number(name, getattr(self, name), low, high, open_low))
+        for name, least, most, optional in _COUNTS:
+            _integer(name, getattr(self, name), least, most, optional)
+        for name in ("ignore_eos", "json_object"):
+            _require(isinstance(getattr(self, name), bool), name, f"{getattr(self, name)!r} is not true or false")
+        for name in ("regex", "grammar"):
+            value = getattr(self, name)
+            _require(value is None or isinstance(value, str), name, f"{value!r} is not a text")
+        _require(len(self.stop) <= MAX_STOPS, "stop", f"{len(self.stop)} stop strings; at most {MAX_STOPS}")
+        for name in ("stop", "choice"):
+            for text in getattr(self, name):
+                _require(isinstance(text, str) and text != "", name, f"{text!r} is not a non-empty text")
+        for token in self.stop_token_ids:
+            _integer("stop_token_ids", token, 0, None, False)
+        if len(used := self.constraints()) > 1:
+            raise FathomError("parameter_invalid", param=used[1], problem=f"can't be used together with {used[0]}")
+
+    def constraints(self) -> list[str]:
+        """The names of the grammar fields in use (none or one)."""
+        return [name for name in CONSTRAINTS if getattr(self, name) not in (None, False, ())]
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(cls))
+
+
+# name, lowest, highest, lowest excluded
+_RANGES: tuple[tuple[str, float, float, bool], ...] = (
+    ("temperature", 0.0, 100.0, False),
+    ("top_p", 0.0, 1.0, True),
+    ("min_p", 0.0, 1.0, False),
+    ("repetition_penalty", 0.0, 100.0, True),
+    ("presence_penalty", -2.0, 2.0, False),
+    ("frequency_penalty", -2.0, 2.0, False),
+)
+# name, least, most, may be None
+_COUNTS: tuple[tuple[str, int, int | None, bool], ...] = (
+    ("top_k", 0, None, False),
+    ("n", 1, 128, False),
+    ("seed", -(2**63), 2**64 - 1, True),
+    ("max_tokens", 0, None, True),
+    ("logprobs", 0, MAX_LOGPROBS, True),
+    ("prompt_logprobs", 0, MAX_LOGPROBS, True),
+)
+
+
+def _require(condition: bool, param: str, problem: str) -> None:
+    if not condition:
+        raise FathomError("parameter_invalid", param=param, problem=problem)
+
+
+def _number(param: str, value: object, low: float, high: float, open_low: bool) -> float:
+    _require(isinstance(value, int | float) and not isinstance(value, bool), param, f"{value!r} is not a number")
+    number = float(cast(float, value))
+    inside = low <= number <= high and not (open_low and number == low)  # false for NaN
+    _require(inside, param, f"{value!r} is not in {'(' if open_low else '['}{low:g}, {high:g}]")
+    return number
+
+
+def _integer(param: str, value: object, least: int, most: int | None, optional: bool) -> None:
+    if value is None and optional:
+        return
+    _require(isinstance(value, int) and not isinstance(value, bool), param, f"{value!r} is not a whole number")
+    number = cast(int, value)
+    _require(number >= least, param, f"{number} is below {least}")
+    _require(most is None or number <= most, param, f"{number} is above {most}")
+
+
+def _as_tuple(param: str, value: object) -> tuple[Any, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (value,)
+    _require(isinstance(value, Iterable), param, f"{value!r} is not a list")
+    return tuple(cast(Iterable[Any], value))
+
+
+def _bias(value: object) -> dict[int, float]:
+    if value is None:
+        return {}
+    _require(isinstance(value, Mapping), "logit_bias", f"{value!r} is not a mapping from token id to bias")
+    for token in cast(Mapping[Any, Any], value):
+        _integer("logit_bias", token, 0, None, False)
+    items = cast(Mapping[int, Any], value).items()
+    return {token: _number("logit_bias", bias, -100.0, 100.0, False) for token, bias in items}
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A drawn token, its raw log-probability and the likeliest alternatives (both only if asked for)."""
+
+    id: int
+    logprob: float | None
+    top: tuple[tuple[int, float], ...]
+
+
+class Sampler:
+    """Draws the tokens of one sequence; owns its random stream and its penalty counts.
+
+    Tokens in ``exempt`` (the end tokens) are never penalised: each turn of a conversation ends with one, and a
+    repetition penalty on it would make answers longer and longer.
+    """
+
+    def __init__(
+        self,
+        params: SamplingParams,
+        vocab_size: int,
+        prompt: Iterable[int] = (),
+        *,
+        exempt: Iterable[int] = (),
+        index: int = 0,
+    ) -> None:
+        seed = None if params.seed is None else params.seed % 2**64
+        entropy = np.random.SeedSequence(seed, spawn_key=(index,))
+        self._params, self._vocab_size = params, vocab_size
+        self._random = np.random.Generator(np.random.Philox(entropy))
+        self._exempt = frozenset(exempt)
+        self._seen = set(prompt) - self._exempt if params.repetition_penalty != 1 else set()
+        self._counts: dict[int, int] = {}  # generated tokens only
+        for token in params.logit_bias:
+            if token >= vocab_size:
+                raise FathomError("token_out_of_range", param="logit_bias", found=token, last=vocab_size - 1)
+
+    def sample(self, logits: Floats, mask: Bools | None = None) -> Sampled:
+        """Draws from ``logits`` (V,), left as they are; ``mask`` (V,) is true where the grammar allows a token."""
+        if not np.isfinite(logits).all():
+            raise FathomError("not_finite")
+        token = self._draw(self._shaped(logits, mask))
+        if token not in self._exempt:
+            self._counts[token] = self._counts.get(token, 0) + 1
+            self._seen.add(token)
+        if self._params.logprobs is None:
+            return Sampled(token, None, ())
+        logprob, top = top_logprobs(logits, token, self._params.logprobs)
+        return Sampled(token, logprob, top)
+
+    def _shaped(self, logits: Floats, mask: Bools | None) -> Floats:
+        """Penalties, bias and mask."""
+        params, out = self._params, logits
+        if params.repetition_penalty != 1 and self._seen:
+            out, ids = out.copy(), np.fromiter(self._seen, np.int64, len(self._seen))
+            values = out[ids]
+            out[ids] = np.where(values > 0, values / params.repetition_penalty, values * params.repetition_penalty)
+        if (params.presence_penalty or params.frequency_penalty) and self._counts:
+            out = out.copy() if out is logits else out
+            ids = np.fromiter(self._counts, np.int64, len(self._counts))
+            counts = np.fromiter(self._counts.values(), np.float32, len(self._counts))
+            out[ids] -= params.presence_penalty + params.frequency_penalty * counts
+        if params.logit_bias:
+            out = out.copy() if out is logits else out
+            for token, bias in params.logit_bias.items():
+                out[token] += bias
+        if mask is not None:
+            out = np.where(mask, out, np.float32(-np.inf))
+        return out
+
+    def _draw(self, logits: Floats) -> int:
+        params = self._params
+        best = int(logits.argmax())  # the lowest id of equals
+        if params.temperature == 0 or params.top_k == 1:
+            return best
+        # Scaled in float64 after subtracting the maximum: a tiny temperature can't overflow.
+        scaled = (logits.astype(np.float64) - float(logits[best])) / params.temperature
+        ids = self._head(scaled)
+        weights = np.exp(scaled if ids is None else scaled[ids])
+        cumulative = weights.cumsum()
+        place = int(np.searchsorted(cumulative, self._random.random() * cumulative[-1], side="right"))
+        place = min(place, int(np.flatnonzero(weights)[-1]))  # rounding at the far end
+        return place if ids is None else int(ids[place])
+
+    def _head(self, scaled: npt.NDArray[np.float64]) -> npt.NDArray[np.int64] | None:
+        """Ids that survive top_k, top_p and min_p, likeliest first; None if these keep everything."""
+        params, size = self._params, scaled.size
+        top_k = params.top_k if 0 < params.top_k < size else 0
+        ids: npt.NDArray[np.int64] | None = _largest(scaled, top_k) if top_k else None
+        if params.top_p < 1:
+            if ids is None:
+                ids = _nucleus(scaled, params.top_p)
+            weights = np.exp(scaled[ids])
+            total = weights.sum() if top_k else np.exp(scaled).sum()
+            keep = int(np.searchsorted(weights.cumsum(), params.top_p * total)) + 1  # the token that crosses stays
+            ids = ids[:keep]
+        if params.min_p > 0:
+            if ids is None:
+                ids = np.arange(size)
+            ids = ids[scaled[ids] >= math.log(params.min_p)]  # the maximum is 0
+        return ids
+
+
+def _largest(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int64]:
+    """Ids of the ``count`` largest values in descending order; of equal values the lower id comes first."""
+    if count >= values.size:
+        return np.argsort(-values, kind="stable")
+    threshold = np.partition(values, values.size - count)[values.size - count]
+    ids = np.flatnonzero(values >= threshold)  # ascending ids, so the stable sort breaks ties by id
+    return ids[np.argsort(-values[ids], kind="stable")][:count]
+
+
+def _nucleus(scaled: npt.NDArray[np.float64], top_p: float) -> npt.NDArray[np.int64]:
+    """A sorted head that holds at least ``top_p`` of the mass, found by growing a partition instead of a full sort."""
+    total, count = np.exp(scaled).sum(), 128
+    while True:
+        ids = _largest(scaled, min(count, scaled.size))
+        if ids.size == scaled.size or np.exp(scaled[ids]).sum() >= top_p * total:
+            return ids
+        count *= 8
+
+
+def top_logprobs(logits: Floats, token: int, count: int) -> tuple[float, tuple[tuple[int, float], ...]]:
+    """The raw log-probability of ``token`` and the ``count`` likeliest tokens with theirs, from logits (V,)."""
+    wide = logits.astype(np.float64)
+    log_total = float(np.log(np.exp(wide - wide.max()).sum()) + wide.max())
+    top = _largest(wide, count) if count else ()
+    return float(wide[token]) - log_total, tuple((int(i), float(wide[i]) - log_total) for i in top)

@@ -1,0 +1,508 @@
+"""The public face: ``LLM`` joins a checkpoint's text, weights and engine; ``SamplingParams`` says how to decode.
+
+    llm = LLM()                                     # the shipped model; or LLM("path or name", dtype="int4")
+    llm.chat([{"role": "user", "content": "你好"}]).text
+    for delta in llm.generate("Once upon", stream=True, max_tokens=50): print(delta.text, end="")
+
+Everything that can be wrong with a request is an error before any work. One request runs at a time; calls from other
+threads wait. The latent cache of the last request is kept: a prompt that begins like it is computed from where it
+departs.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import ModelConfig
+from .engine.constraints import Constraint, Grammars
+from .engine.generate import FinishReason, Generation, ScoredToken, Session, Token
+from .engine.machine import Memory, cores, memory
+from .engine.runner import NativeModel
+from .engine.sampling import SamplingParams
+from .errors import FathomError
+from .model import Program, build_program
+from .model.formats import FORMATS, cache_bytes, scratch_bytes, weight_bytes
+from .text.detokenize import Detokenizer, StopChecker
+from .text.template import ChatTemplate
+from .text.tokenizer import Tokenizer
+from .text.tools import CallReader, ToolCall, calls_grammar, checked_tools
+from .weights.atomic import human
+from .weights.checkpoint import Checkpoint, open_checkpoint
+from .weights.load import Progress, load_weights
+from .weights.store import resolve
+
+__all__ = ["LLM", "Completion", "Delta", "SamplingParams", "Timings", "ToolCall"]
+
+Prompt = str | Sequence[int]
+Messages = Sequence[Mapping[str, Any]]
+CHUNK = 512  # prompt tokens a forward pass
+LEAST_CONTEXT = 512  # tokens below which a model that hardly fits is refused rather than cut short
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    prompt_seconds: float
+    decode_seconds: float
+    cached_tokens: int  # of the prompt, found in the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What a streamed answer grew by. ``finish_reason`` and ``timings`` stand on the last delta of an answer,
+    ``prompt_logprobs`` on the first. End tokens are not among ``token_ids``."""
+
+    text: str
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[Token, ...] | None = None
+    finish_reason: FinishReason | None = None
+    index: int = 0  # of the answer, where several (``n``) were asked for
+    prompt_tokens: int = 0
+    prompt_logprobs: tuple[ScoredToken, ...] | None = None
+    timings: Timings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole answer."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    finish_reason: FinishReason
+    prompt_tokens: int
+    index: int = 0
+    logprobs: tuple[Token, ...] | None = None
+    prompt_logprobs: tuple[ScoredToken, ...] | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    timings: Timings | None = None
+
+    @property
+    def completion_tokens(self) -> int:
+        return len(self.token_ids)
+
+
+class LLM:
+    """A model in memory.
+
+    ``model`` is a path (folder or ``.gguf``), a name in the store or in the Hugging Face cache, or ``mini``. ``dtype``
+    is ``auto`` (as stored), ``float32``, ``bfloat16``, ``int8`` or ``int4`` with ``group`` columns a scale.
+    ``max_context`` defaults to what the configuration allows and the memory holds. Raises ``model_not_found``,
+    ``memory``, and the errors of damaged files.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "mini",
+        *,
+        dtype: str = "auto",
+        max_context: int | None = None,
+        threads: int | None = None,
+        group: int = 32,
+        progress: Progress | None = None,
+    ) -> None:
+        _check_arguments(dtype, max_context, threads)
+        self.path = resolve(model)
+        self.name = str(model)
+        self.dtype = dtype
+        checkpoint = open_checkpoint(self.path)
+        self.config: ModelConfig = checkpoint.config
+        self.program: Program = build_program(self.config)
+        cache_dtype: Literal["float32", "bfloat16"] = "float32" if dtype == "float32" else "bfloat16"
+        weights = checkpoint.nbytes if dtype == "auto" else weight_bytes(self.program, dtype, group)
+        self.context_length: int = _fitting_context(self.name, self.program, weights, cache_dtype, max_context)
+        self._files = checkpoint.tokenizer_files
+        self._defaults = _generation_defaults(checkpoint)
+        tensors = load_weights(checkpoint, self.program, dtype, group, progress)
+        self._model = NativeModel(self.program, tensors, cache_dtype=cache_dtype, threads=threads)
+        self._session = Session(self._model)
+        self._lock = threading.Lock()
+
+    # text
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """Raises ``no_tokenizer`` where the checkpoint has none; calls with token ids work all the same."""
+        return Tokenizer.load(self._files, name=self.path)
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """Tokens that end an answer: the tokenizer's and the configuration's."""
+        text = self.tokenizer.eos_ids if self.has_tokenizer else ()
+        return tuple(i for i in dict.fromkeys((*text, *self.config.eos_token_ids)) if i < self.config.vocab_size)
+
+    @property
+    def has_tokenizer(self) -> bool:
+        return "tokenizer.json" in self._files
+
+    def template(self, *, with_tools: bool = False) -> ChatTemplate:
+        found = ChatTemplate.of(self.tokenizer, with_tools=with_tools)
+        if found is None:
+            raise FathomError("no_chat_template", path=self.path)
+        return found
+
+    @cached_property
+    def grammars(self) -> Grammars:
+        return Grammars(self.tokenizer.grammar_spec(), self.config.vocab_size, self.end_ids)
+
+    def constraint(self, params: SamplingParams) -> Constraint | None:
+        """The grammar a request asks for, compiled; ``grammar_invalid`` where it can't be used."""
+        return self.grammars.constraint(params) if params.constraints() else None
+
+    def params(self, base: SamplingParams | None = None, **overrides: Any) -> SamplingParams:
+        """Sampling parameters: ``base``, else the checkpoint's defaults, with ``overrides`` on top."""
+        unknown = next((name for name in overrides if name not in SamplingParams.names()), None)
+        if unknown is not None:
+            raise FathomError("parameter_unsupported", param=unknown)
+        if base is None:
+            return SamplingParams(**{**self._defaults, **overrides})
+        return replace(base, **overrides) if overrides else base
+
+    # token ids
+
+    def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        """Logits (T, V) at every position of ``token_ids``; nothing is added to them."""
+        ids = _ids(token_ids, self.config.vocab_size)
+        if len(ids) > self.context_length:
+            raise FathomError("context_length_exceeded", prompt=len(ids), wanted=0, context=self.context_length)
+        logits = self._model.forward(ids, self._model.new_cache(), logits="all")
+        if not np.isfinite(logits).all():
+            raise FathomError("not_finite")
+        return logits
+
+    # generation
+
+    @overload
+    def generate(
+        self, prompts: Prompt, params: SamplingParams | None = None, *, stream: Literal[True], **overrides: Any
+    ) -> Generator[Delta, None, None]: ...
+    @overload
+    def generate(
+        self,
+        prompts: Prompt | Sequence[Prompt],
+        params: SamplingParams | None = None,
+        *,
+        stream: Literal[False] = False,
+        **overrides: Any,
+    ) -> list[Completion]: ...
+    def generate(
+        self,
+        prompts: Prompt | Sequence[Prompt],
+        params: SamplingParams | None = None,
+        *,
+        stream: bool = False,
+        **overrides: Any,
+    ) -> Generator[Delta, None, None] | list[Completion]:
+        """Continues a text or token ids, or each of a list of them.
+
+        A text gets the tokenizer's BOS, ids are taken as they are. Returns the completions in order, ``n`` a prompt;
+        with ``stream=True`` yields the deltas of one prompt.
+        """
+        chosen = self.params(params, **overrides)
+        requests = [self.request(prompt, chosen) for prompt in _prompt_list(prompts)]
+        if not stream:
+            return [completion for request in requests for completion in request.completions()]
+        if len(requests) != 1:
+            raise FathomError("parameter_invalid", param="prompts", problem="a stream takes one prompt")
+        return requests[0].stream()
+
+    @overload
+    def chat(
+        self,
+        messages: Messages,
+        params: SamplingParams | None = None,
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str = "auto",
+        stream: Literal[True],
+        **overrides: Any,
+    ) -> Generator[Delta, None, None]: ...
+    @overload
+    def chat(
+        self,
+        messages: Messages,
+        params: SamplingParams | None = None,
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str = "auto",
+        stream: Literal[False] = False,
+        **overrides: Any,
+    ) -> Completion: ...
+    def chat(
+        self,
+        messages: Messages,
+        params: SamplingParams | None = None,
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str = "auto",
+        stream: bool = False,
+        **overrides: Any,
+    ) -> Generator[Delta, None, None] | Completion:
+        """Answers a conversation. ``tool_choice`` is ``auto``, ``none``, ``required`` or the name of a tool."""
+        chosen = self.params(params, **overrides)
+        if stream:
+            return self.chat_request(messages, chosen, tools=tools, tool_choice=tool_choice).stream()
+        request = self.chat_request(messages, replace(chosen, n=1), tools=tools, tool_choice=tool_choice)
+        return request.completions()[0]
+
+    def request(
+        self,
+        prompt: Prompt,
+        params: SamplingParams,
+        *,
+        show_controls: bool = False,
+        strip_space: bool = False,
+        reader: Callable[[], CallReader] | None = None,
+    ) -> Request:
+        """A checked request for one prompt; nothing has run yet."""
+        if isinstance(prompt, str):
+            if not prompt:
+                raise FathomError("prompt_empty", param="prompt")
+            ids = self.tokenizer.encode(prompt, add_bos=True)
+        else:
+            ids = _ids(prompt, self.config.vocab_size)
+        return Request(self, ids, params, show_controls, strip_space, reader)
+
+    def chat_request(
+        self,
+        messages: Messages,
+        params: SamplingParams,
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str = "auto",
+    ) -> Request:
+        """A checked request for a conversation. Calls are only ever read from what the tool grammar can write."""
+        offered = checked_tools(tools) if tools and tool_choice != "none" else None
+        template = self.template(with_tools=bool(offered))
+        ids = template.render(messages, tools=offered)
+        strip = template.strips_space
+        if not offered:
+            if tool_choice not in ("auto", "none"):
+                raise FathomError("parameter_invalid", param="tool_choice", problem="needs tools")
+            return self.request(ids, params, strip_space=strip)
+        form = template.tool_format
+        if tool_choice != "auto":
+            named = [t for t in offered if tool_choice in ("required", t["function"]["name"])]
+            if not named:
+                raise FathomError("parameter_invalid", param="tool_choice", problem=f"no tool {tool_choice!r}")
+            if params.constraints():
+                problem = f"can't be used together with {params.constraints()[0]}"
+                raise FathomError("parameter_invalid", param="tool_choice", problem=problem)
+            controls = {text: i for i, text in self.tokenizer.controls.items()}
+            params = replace(params, grammar=calls_grammar(named, form, controls, required=True))
+        return self.request(ids, params, show_controls=True, strip_space=strip, reader=lambda: CallReader(form))
+
+
+class Request:
+    """One prompt and how to continue it, checked; ``stream`` or ``completions`` runs it."""
+
+    def __init__(
+        self,
+        llm: LLM,
+        prompt: list[int],
+        params: SamplingParams,
+        show_controls: bool,
+        strip_space: bool,
+        reader: Callable[[], CallReader] | None,
+    ) -> None:
+        self.prompt, self.params = prompt, params
+        self._llm, self._show_controls, self._strip_space, self._reader = llm, show_controls, strip_space, reader
+        self._cancelled = False
+        needs_text = bool(params.stop or params.constraints())
+        self._detokenizes = llm.has_tokenizer or needs_text
+        if needs_text:
+            _ = llm.tokenizer
+        self._first = self._generation(0)  # finds what is wrong before any work
+
+    def cancel(self) -> None:
+        """Ends the request at its next token; callable from any thread."""
+        self._cancelled = True
+
+    def _generation(self, index: int) -> Generation:
+        llm = self._llm
+        return Generation(
+            self.prompt,
+            self.params,
+            vocab_size=llm.config.vocab_size,
+            context=llm.context_length,
+            end_ids=llm.end_ids,
+            constraint=llm.constraint(self.params),
+            index=index,
+            cancelled=lambda: self._cancelled,
+        )
+
+    def stream(self) -> Generator[Delta, None, None]:
+        """The deltas of all answers, one answer after the other."""
+        for index in range(self.params.n):
+            generation = self._first if index == 0 else self._generation(index)
+            with self._llm._lock:
+                yield from self._answer(generation, index)
+
+    def _answer(self, generation: Generation, index: int) -> Iterator[Delta]:
+        writer = (
+            _Writer(self._llm.tokenizer, self._show_controls, self.params.stop, self._strip_space)
+            if (self._detokenizes)
+            else None
+        )
+        tokens = generation.run(self._llm._session)
+        first, finish, wanted = True, None, self.params.logprobs is not None
+        for token in tokens:
+            text = writer.push(token) if writer else ""
+            stopped = writer is not None and writer.stopped
+            finish = "stop" if stopped else token.finish_reason
+            if finish is not None:
+                text += writer.flush() if writer else ""
+                break
+            yield Delta(
+                text,
+                () if token.is_end else (token.id,),
+                (token,) if wanted and not token.is_end else None,
+                index=index,
+                prompt_tokens=len(self.prompt),
+                prompt_logprobs=_scored(generation) if first else None,
+            )
+            first = False
+        else:
+            token, text = None, writer.flush() if writer else ""
+        kept = token is not None and not token.is_end
+        yield Delta(
+            text,
+            (token.id,) if kept and token else (),
+            (token,) if wanted and kept and token else None,
+            finish or generation.finish_reason,
+            index,
+            len(self.prompt),
+            _scored(generation) if first else None,
+            Timings(generation.prefill_seconds, generation.decode_seconds, generation.cached_tokens),
+        )
+
+    def completions(self) -> list[Completion]:
+        found: list[list[Delta]] = [[] for _ in range(self.params.n)]
+        for delta in self.stream():
+            found[delta.index].append(delta)
+        return [self._join(deltas) for deltas in found]
+
+    def _join(self, deltas: list[Delta]) -> Completion:
+        text = "".join(d.text for d in deltas)
+        calls: tuple[ToolCall, ...] = ()
+        if self._reader is not None:
+            reader = self._reader()
+            text, calls = reader.push(text) + reader.finish(), reader.calls
+        last = deltas[-1]
+        assert last.finish_reason is not None
+        return Completion(
+            text=text,
+            token_ids=tuple(i for d in deltas for i in d.token_ids),
+            finish_reason=last.finish_reason,
+            prompt_tokens=last.prompt_tokens,
+            index=last.index,
+            logprobs=None if self.params.logprobs is None else tuple(t for d in deltas for t in d.logprobs or ()),
+            prompt_logprobs=deltas[0].prompt_logprobs,
+            tool_calls=calls,
+            timings=last.timings,
+        )
+
+
+class _Writer:
+    """Tokens to the text of an answer: whole characters, cut before a stop string, the template's space taken off."""
+
+    def __init__(self, tokenizer: Tokenizer, show_controls: bool, stops: Sequence[str], strip_space: bool) -> None:
+        self._detokenizer = Detokenizer(tokenizer, skip_special=not show_controls)
+        self._checker = StopChecker(stops)
+        self._strip_space = strip_space
+
+    @property
+    def stopped(self) -> bool:
+        return self._checker.matched is not None
+
+    def push(self, token: Token) -> str:
+        return "" if token.is_end else self._take(self._detokenizer.push(token.id))
+
+    def _take(self, text: str) -> str:
+        if self._strip_space and text:
+            text, self._strip_space = text.removeprefix(" "), False
+        return self._checker.push(text)
+
+    def flush(self) -> str:
+        return self._take(self._detokenizer.flush()) + self._checker.flush()
+
+
+def _scored(generation: Generation) -> tuple[ScoredToken, ...] | None:
+    return None if generation.prompt_logprobs is None else tuple(generation.prompt_logprobs)
+
+
+def _ids(tokens: Sequence[int], vocab_size: int) -> list[int]:
+    if len(tokens) == 0:
+        raise FathomError("prompt_empty", param="prompt")
+    for token in tokens:
+        if isinstance(token, bool) or not isinstance(token, int | np.integer):
+            raise FathomError("parameter_invalid", param="prompt", problem=f"{token!r} is not a token id")
+        if not 0 <= token < vocab_size:
+            raise FathomError("token_out_of_range", found=int(token), last=vocab_size - 1)
+    return [int(token) for token in tokens]
+
+
+def _prompt_list(prompts: Prompt | Sequence[Prompt]) -> list[Prompt]:
+    """One prompt or several: a list whose first entry is a number is one prompt of token ids."""
+    if isinstance(prompts, str):
+        return [prompts]
+    if len(prompts) == 0:
+        raise FathomError("prompt_empty", param="prompt")
+    if isinstance(prompts[0], int | np.integer):
+        return [prompts]  # type: ignore[list-item]
+    return list(prompts)  # type: ignore[arg-type]
+
+
+def _check_arguments(dtype: str, max_context: int | None, threads: int | None) -> None:
+    if dtype not in ("auto", *FORMATS):
+        raise FathomError("format_unsupported", what="dtype", found=dtype, known=", ".join(("auto", *FORMATS)))
+    for param, value in (("max_context", max_context), ("threads", threads)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise FathomError("parameter_invalid", param=param, problem=f"{value!r} is not a whole number of 1 or more")
+
+
+def _fitting_context(
+    name: str, program: Program, weights: int, cache_dtype: str, wanted: int | None, free: Memory | None = None
+) -> int:
+    """The context to offer: what was asked for, if it fits; else as much of the model's as the memory holds."""
+    most = program.config.max_position_embeddings
+    if wanted is not None and wanted > most:
+        raise FathomError("parameter_invalid", param="max_context", problem=f"{wanted}; the model has {most}")
+    available = (free or memory()).available
+    context = wanted or most
+    while (need := _memory_needed(program, weights, cache_dtype, context)) > available:
+        if wanted is not None or context <= LEAST_CONTEXT:
+            what = f"{name} with a context of {context} tokens"
+            raise FathomError("memory", what=what, needed=human(need), free=human(available))
+        context = max(context // 2, LEAST_CONTEXT)
+    return context
+
+
+def _memory_needed(program: Program, weights: int, cache_dtype: str, context: int) -> int:
+    scratch = scratch_bytes(program, min(CHUNK, context), context, cores())
+    return weights + cache_bytes(program, context, cache_dtype) + scratch
+
+
+def _generation_defaults(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Sampling fields of the checkpoint's generation_config.json; greedy where it says ``do_sample: false``."""
+    source = checkpoint.tokenizer_files.get("generation_config.json")
+    if source is None:
+        return {}
+    try:
+        raw = json.loads(source if isinstance(source, str) else source.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        path = checkpoint.path / "generation_config.json"
+        raise FathomError("file_malformed", path=path, format="JSON", problem=error) from None
+    if not isinstance(raw, dict):
+        return {}
+    names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+    found = {name: raw[name] for name in names if raw.get(name) is not None}
+    SamplingParams(**found)  # a bad file is an error when the model is loaded, not at the first question
+    return found | ({"temperature": 0.0} if raw.get("do_sample") is False else {})

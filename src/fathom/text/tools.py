@@ -1,0 +1,189 @@
+"""Tool calls in text: how a model is told of its tools, what a call looks like, and reading calls back.
+
+A call is ``before name between arguments after``, the calls of one answer stand between ``opening`` and ``closing``;
+the :class:`ToolFormat` says which texts these are. DeepSeek's own form uses control tokens; the generic one, for
+templates that know no tools, is the plain ``<tool_call>{"name":...,"arguments":...}</tool_call>``. The same format
+makes the grammar, so a constrained model can only write calls that this module reads.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import FathomError
+from .detokenize import StopChecker
+
+__all__ = ["DEEPSEEK", "GENERIC", "CallReader", "ToolCall", "ToolFormat", "calls_grammar", "checked_tools", "spell_out"]
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_CJK = re.compile("[\u3400-\u9fff]")
+_MAX_CALLS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call the model proposes; ``arguments`` is JSON text, as in OpenAI's API."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFormat:
+    opening: str
+    before: str
+    between: str
+    after: str
+    closing: str
+
+    @property
+    def trigger(self) -> str:
+        """The text with which an answer turns into calls."""
+        return self.opening or self.before
+
+    def write(self, calls: Sequence[ToolCall]) -> str:
+        body = "\n".join(f"{self.before}{c.name}{self.between}{c.arguments}{self.after}" for c in calls)
+        return self.opening + body + self.closing
+
+
+GENERIC = ToolFormat("", '<tool_call>{"name":"', '","arguments":', "}</tool_call>", "")
+DEEPSEEK = ToolFormat(
+    "<｜tool▁calls▁begin｜>",
+    "<｜tool▁call▁begin｜>function<｜tool▁sep｜>",
+    "\n```json\n",
+    "\n```<｜tool▁call▁end｜>",
+    "<｜tool▁calls▁end｜>",
+)
+_DESCRIPTION = {
+    "en": "You can use these tools:\n{tools}\nWhen needed, output {call}. If no tool fits, say so; "
+    "if a required argument is missing, ask for it.",
+    "zh": "你可以使用以下工具：\n{tools}\n需要时输出{call}。没有合适的工具就直接说明，缺少必填参数就先问用户。",
+}
+_PLACEHOLDERS = {"en": ToolCall("NAME", "{...}"), "zh": ToolCall("工具名", "{...}")}
+
+
+def checked_tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """OpenAI's list of function tools, or an error that names the entry at fault."""
+    result: list[dict[str, Any]] = []
+    for n, tool in enumerate(tools):
+        function = tool.get("function") if isinstance(tool, Mapping) else None
+        if not isinstance(function, Mapping) or tool.get("type", "function") != "function":
+            raise FathomError("parameter_invalid", param=f"tools[{n}]", problem="is not a function tool")
+        name, parameters = function.get("name"), function.get("parameters")
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            problem = f"{name!r} is not 1 to 64 letters, digits, underscores, dots or dashes"
+            raise FathomError("parameter_invalid", param=f"tools[{n}].function.name", problem=problem)
+        if parameters is not None and not isinstance(parameters, Mapping):
+            problem = "is not a JSON schema object"
+            raise FathomError("parameter_invalid", param=f"tools[{n}].function.parameters", problem=problem)
+        result.append({"type": "function", "function": dict(function)})
+    return result
+
+
+def spell_out(
+    messages: list[dict[str, Any]], tools: Sequence[Mapping[str, Any]] | None, form: ToolFormat
+) -> list[dict[str, Any]]:
+    """Messages for a template that knows no tools: the system text describes them, calls and results are text."""
+    plain = [_as_text(message, form) for message in messages]
+    if not tools:
+        return plain
+    language = "zh" if any(_CJK.search(str(m["content"])) for m in plain) else "en"
+    listing = json.dumps([t["function"] for t in tools], ensure_ascii=False, separators=(",", ":"))
+    text = _DESCRIPTION[language].format(tools=listing, call=form.write([_PLACEHOLDERS[language]]))
+    if plain and plain[0]["role"] == "system":
+        return [{**plain[0], "content": f"{plain[0]['content']}\n\n{text}"}, *plain[1:]]
+    return [{"role": "system", "content": text}, *plain]
+
+
+def _as_text(message: dict[str, Any], form: ToolFormat) -> dict[str, Any]:
+    content = message.get("content") or ""
+    if message["role"] == "tool":
+        return {"role": "user", "content": f"<tool_response>{content}</tool_response>"}
+    if calls := message.get("tool_calls"):
+        asked = [ToolCall(c["function"]["name"], str(c["function"]["arguments"])) for c in calls]
+        return {"role": message["role"], "content": content + form.write(asked)}
+    return {**message, "content": content}
+
+
+def calls_grammar(
+    tools: Sequence[Mapping[str, Any]],
+    form: ToolFormat,
+    controls: Mapping[str, int],
+    *,
+    required: bool = False,
+    parallel: bool = True,
+) -> str:
+    """A Lark grammar of answers: text or calls (only calls if ``required``), arguments by each tool's schema.
+
+    ``controls`` gives the ids of control tokens, which the grammar names by id: their spelling would be mere text.
+    """
+    more = f'("\\n" call){{0,{_MAX_CALLS - 1}}}' if parallel else ""
+    rules = [
+        "start: calls" if required else "start: TEXT | calls",
+        f"calls: {_terminals(form.opening, controls)} call {more} {_terminals(form.closing, controls)}",
+        "call: " + " | ".join(f"call{n}" for n in range(len(tools))),
+    ]
+    if not required:
+        trigger = re.escape(form.trigger).replace("/", "\\/")
+        rules.append(f"TEXT: /(?s:.*)/ & ~/(?s:{trigger}.*)/")
+    for n, tool in enumerate(tools):
+        function = tool["function"]
+        schema = {"type": "object", **(function.get("parameters") or {})}
+        schema["x-guidance"] = {"whitespace_flexible": False}
+        head = _terminals(form.before + function["name"] + form.between, controls)
+        rules.append(f"call{n}: {head} arguments{n} {_terminals(form.after, controls)}")
+        rules.append(f"arguments{n}: %json {json.dumps(schema)}")
+    return "\n".join(rules) + "\n"
+
+
+def _terminals(text: str, controls: Mapping[str, int]) -> str:
+    pattern = re.compile("(" + "|".join(map(re.escape, sorted(controls, key=len, reverse=True))) + ")")
+    pieces = [p for p in (pattern.split(text) if controls else [text]) if p]
+    return " ".join(f"<[{controls[p]}]>" if p in controls else json.dumps(p, ensure_ascii=False) for p in pieces)
+
+
+class CallReader:
+    """Splits a streamed answer into its text and its calls.
+
+    ``push`` returns the text that is certainly no call. After ``finish`` the calls are in ``calls``; what looked like
+    calls but can't be read is returned as text, never dropped.
+    """
+
+    def __init__(self, form: ToolFormat) -> None:
+        self._form, self._body = form, ""
+        self._checker = StopChecker((form.trigger,))
+        self._seen = ""
+        self.calls: tuple[ToolCall, ...] = ()
+
+    def push(self, text: str) -> str:
+        self._seen += text
+        if self._checker.matched is not None:
+            return ""
+        return self._checker.push(text)
+
+    def finish(self) -> str:
+        if self._checker.matched is None:
+            return self._checker.flush()
+        body = self._seen[self._seen.index(self._form.trigger) :]
+        self.calls = tuple(_read_calls(body, self._form))
+        return "" if self.calls else body
+
+
+def _read_calls(text: str, form: ToolFormat) -> Iterator[ToolCall]:
+    at = text.find(form.before)
+    while at >= 0:
+        name_end = text.find(form.between, at + len(form.before))
+        name = text[at + len(form.before) : name_end]
+        if name_end < 0 or not _NAME.fullmatch(name):
+            return
+        start = name_end + len(form.between)
+        try:
+            _, end = json.JSONDecoder().raw_decode(text, start)
+        except json.JSONDecodeError:
+            return
+        yield ToolCall(name, text[start:end])
+        at = text.find(form.before, end)
