@@ -67,24 +67,38 @@ class NativeModel:
     ) -> NDArray[np.float32]:
         """Logits (1, n or 0 rows, V) of ``tokens`` behind those in the cache, which grows by them.
 
-        Long inputs run in chunks of 512 tokens. ``capture`` sees the name and output (rows, width) of every op, chunk
-        by chunk; the ops behind the last layer have only the rows whose logits are wanted. An error leaves the cache
-        as long as it was.
+        Long inputs run in chunks of 512 tokens. ``capture`` sees the name and output (n, width) of every op in order;
+        the ops behind the last layer have only the rows whose logits are wanted. An error leaves the cache as long as
+        it was.
         """
         ids = _token_ids(tokens, self._runner.embeddings)
         wanted = {"none": 0, "last": 1, "all": len(ids)}[logits]
         out = np.empty((wanted, self._vocab_size), np.float32)
-        observer = (lambda op, rows: capture(self._names[op], rows)) if capture else None
+        parts: list[list[NDArray[np.float32]]] = [[] for _ in self._names] if capture else []
         start = cache.tokens
         try:
             for begin in range(0, len(ids), _native.MAX_TOKENS):
                 end = min(begin + _native.MAX_TOKENS, len(ids))
                 rows = out[max(begin + wanted - len(ids), 0) : max(end + wanted - len(ids), 0)]
+                observer = self._observer(parts, capture, end == len(ids)) if capture else None
                 self._runner.forward(ids[begin:end], cache, rows, form, observer)
         except BaseException:  # also an interrupt between two chunks
             cache.truncate(min(start, cache.tokens))
             raise
         return out
+
+    def _observer(
+        self, parts: list[list[NDArray[np.float32]]], capture: Capture, last: bool
+    ) -> Callable[[int, NDArray[np.float32]], None]:
+        """Keeps the rows of each chunk and, in the last one, hands them on together."""
+
+        def observe(op: int, rows: NDArray[np.float32]) -> None:
+            parts[op].append(rows)
+            if last:
+                capture(self._names[op], rows if len(parts[op]) == 1 else np.concatenate(parts[op]))
+                parts[op].clear()
+
+        return observe
 
 
 def _token_ids(tokens: Sequence[int] | NDArray[np.integer[Any]], vocab_size: int) -> NDArray[np.int32]:
@@ -144,7 +158,7 @@ class _Lowering:
             raise FathomError("tensor_missing", path="the model", name=name)
         found = (value.rows, value.cols) if isinstance(value, Matrix) else value.shape
         if found != shape:
-            raise FathomError("tensor_shape", name=name, found=found, expected=shape)
+            raise FathomError("tensor_shape", name=name, found=list(found), expected=list(shape))
         if isinstance(value, Matrix):
             return value
         return np.ascontiguousarray(value, np.float32) if len(shape) == 1 else _dense(value)
