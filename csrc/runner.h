@@ -60,7 +60,8 @@ enum class Form { Auto, Absorbed, Expanded };
 
 class Runner;
 
-// One forward pass as the ops see it. Tail ops (final norm, head) see only the rows whose logits are wanted.
+// One forward pass as the ops see it. Tail ops (those behind the last attention) see only the rows whose logits are
+// wanted.
 struct Pass {
   Runner& runner;
   Pool& pool;

@@ -68,8 +68,8 @@ class NativeModel:
         """Logits (1, n or 0 rows, V) of ``tokens`` behind those in the cache, which grows by them.
 
         Long inputs run in chunks of 512 tokens. ``capture`` sees the name and output (n, width) of every op in order;
-        the ops behind the last layer have only the rows whose logits are wanted. An error leaves the cache as long as
-        it was.
+        those behind the last attention have only the rows whose logits are wanted. An error leaves the cache as long
+        as it was.
         """
         ids = _token_ids(tokens, self._runner.embeddings)
         wanted = {"none": 0, "last": 1, "all": len(ids)}[logits]
@@ -125,7 +125,7 @@ class _Lowering:
 
     def ops(self) -> list[tuple[Any, ...]]:
         ops = self.program.ops
-        last = max(i for i, op in enumerate(ops) if op.layer is not None)
+        last = max(i for i, op in enumerate(ops) if op.kind == "latent_attention")  # behind it, rows are on their own
         lowered = []
         for i, op in enumerate(ops):
             attrs = self.attrs(op) | ({"tail": 1} if i > last else {})
