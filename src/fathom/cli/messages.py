@@ -68,7 +68,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "/save FILE       write the conversation as JSON\n"
         "/verbose         tokens a second, on or off\n"
         "/exit            end (also Ctrl-D)\n\n"
-        '"""              starts and ends a message of several lines; so does \\ at a line end\n'
+        '"""              starts and ends a message of several lines\n'
+        "\\ at a line end  goes on with the next line\n"
         "Ctrl-C           stops an answer and keeps what was said\n\n"
         "What you type stays in memory; with FATHOM_HISTORY=FILE it is kept there.",
         "/help            本列表\n"
@@ -77,7 +78,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "/save FILE       将对话保存为 JSON\n"
         "/verbose         开关每秒 token 数\n"
         "/exit            结束（也可按 Ctrl-D）\n\n"
-        '"""              开始和结束多行消息；行尾加 \\ 也可续行\n'
+        '"""              开始和结束多行消息\n'
+        "行尾的 \\         续到下一行\n"
         "Ctrl-C           停止当前回答，保留已说的内容\n\n"
         "输入的内容只留在内存中；设置 FATHOM_HISTORY=文件 则保存到该文件。",
     ),
