@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fathom.cli.chat import folded
 
+CLOSED = {"type": "object", "additionalProperties": False}
 SHORT = ("--temperature", "0", "--max-tokens", "16")
 
 
@@ -58,7 +59,7 @@ def test_same_seed_same_answer(fathom, mini) -> None:
 
 def test_answer_follows_a_schema(fathom, mini, tmp_path) -> None:
     schema = tmp_path / "schema.json"
-    schema.write_text(json.dumps({"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}))
+    schema.write_text(json.dumps({**CLOSED, "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}))
     done = fathom("chat", "Is water wet?", "-m", mini, "--schema", schema, "--max-tokens", "60")
     assert isinstance(json.loads(done.out)["ok"], bool)
 

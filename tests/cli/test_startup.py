@@ -23,7 +23,7 @@ print("|".join(name for name in {heavy!r} if name in sys.modules), file=sys.stde
 
 @pytest.mark.parametrize("arguments", [["--help"], ["chat", "--help"], ["models", "show", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
-    heavy = (*HEAVY, "fathom.llm", "fathom._native", "fathom.engine", "fathom.weights", "fathom.model")
+    heavy = (*HEAVY, "fathom.llm", "fathom._native", "fathom.engine", "fathom.weights.checkpoint", "fathom.model")
     code = CALL.format(arguments=arguments, heavy=heavy)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout

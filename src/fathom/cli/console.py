@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fathom.weights.atomic import human
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["Report", "emit", "emit_json", "human", "note", "progress", "short", "table"]
+__all__ = ["Report", "emit", "emit_json", "note", "progress", "short", "table"]
 
 PATIENCE = 1.0  # seconds of silence before a progress bar appears
 EVERY = 15.0  # seconds between progress lines where there is no terminal
@@ -40,16 +42,6 @@ def note(text: str) -> None:
 def plain(stream: Any) -> bool:
     """No colours and no drawing: not a terminal, or the user asked for none (https://no-color.org)."""
     return not stream.isatty() or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-
-
-def human(count: int) -> str:
-    """Bytes as people read them: ``1.5 GiB``."""
-    size, unit = float(count), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if size < 1000:
-            break
-        size, unit = size / 1024, larger
-    return f"{count} B" if unit == "B" else f"{size:.3g} {unit}"
 
 
 def short(count: float) -> str:

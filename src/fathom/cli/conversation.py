@@ -98,6 +98,7 @@ class Conversation:
                     turn.last = time.perf_counter()
                     turn.first = turn.first or turn.last
                     turn.completion_tokens += len(delta.token_ids)
+                turn.prompt_tokens = delta.prompt_tokens
                 turn.answer += delta.text
                 turn.finish_reason = delta.finish_reason or turn.finish_reason
                 yield delta.text

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from .console import emit, human, progress
+from fathom.weights.atomic import human
+
+from .console import emit, progress
 from .messages import say
 from .models import size
 from .options import Destination, Source

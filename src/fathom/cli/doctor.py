@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fathom.errors import FathomError
+from fathom.weights.atomic import human
 
-from .console import emit, emit_json, human, table
+from .console import emit, emit_json, table
 from .messages import say
 from .options import Dtype, Json
 
@@ -84,7 +85,11 @@ def published(context: int) -> list[dict[str, Any]]:
 
     from .program import find
 
-    return [{"name": name, "needs": {f: needs(find(name, f), context)["total"] for f in COLUMNS}} for name in PUBLISHED]
+    models = []
+    for name in PUBLISHED:
+        shape = find(name, "bfloat16")
+        models.append({"name": name, "needs": {f: needs(shape.stored_as(f), context)["total"] for f in COLUMNS}})
+    return models
 
 
 def machine() -> dict[str, Any]:

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from fathom.errors import FathomError
+from fathom.weights.atomic import human
 
-from .console import emit, emit_json, human, note, progress, table
+from .console import emit, emit_json, note, progress, table
 from .messages import say
 from .options import Dtype, Json
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from fathom.errors import FathomError
+from fathom.weights.atomic import human
 
-from .console import human, note, short, table
+from .console import note, short, table
 from .messages import say
 
 if TYPE_CHECKING:
@@ -36,12 +37,18 @@ class Shape:
     def cache_bytes(self, context: int) -> int:
         from fathom.model.formats import cache_bytes
 
-        return cache_bytes(self.program, context)
+        return cache_bytes(self.program, context, "float32" if self.format == "float32" else "bfloat16")
 
     def read(self, op: Op, context: int) -> int:
         """Bytes one token reads for an op: its share of the weights and, in attention, the cache of the layer."""
         cache = self.cache_bytes(context) // self.config.num_hidden_layers if op.kind == "latent_attention" else 0
         return round(sum(share * self.nbytes(weight) for weight, share in op.weights_read())) + cache
+
+    def stored_as(self, format: str) -> Shape:
+        """The same model in another format."""
+        from fathom.model.formats import bytes_of
+
+        return replace(self, format=format, nbytes=lambda weight: bytes_of(weight, format))
 
     def total(self, context: int) -> int:
         """Bytes one token reads for all ops."""
@@ -50,7 +57,7 @@ class Shape:
 
 def find(name: str, dtype: str) -> Shape:
     """A model by path or name, or a published shape, in a format ("auto": as stored; bfloat16 where nothing is)."""
-    from fathom.model.formats import FORMATS, bytes_of
+    from fathom.model.formats import FORMATS
     from fathom.model.program import build_program
     from fathom.weights.checkpoint import open_checkpoint
     from fathom.weights.published import published_config
@@ -59,24 +66,25 @@ def find(name: str, dtype: str) -> Shape:
     if dtype not in ("auto", *FORMATS):
         raise FathomError("format_unsupported", what="--dtype", found=dtype, known=", ".join(("auto", *FORMATS)))
     stored: dict[str, int] = {}
+    format: str = "bfloat16"
     try:
         checkpoint = open_checkpoint(resolve(name))
-        config, stored = checkpoint.config, {ref.name: ref.nbytes for ref in checkpoint.tensors.values()}
+        config, format = checkpoint.config, checkpoint.format
+        stored = {tensor: ref.nbytes for tensor, ref in checkpoint.tensors.items()}
     except FathomError as error:
         published = published_config(name)
         if error.code != "model_not_found" or published is None:
             raise
         config = published
-    program = build_program(config)
-    if dtype != "auto" or not stored:
-        format = "bfloat16" if dtype == "auto" else dtype
-        return Shape(name, config, program, format, lambda weight: bytes_of(weight, format))
 
     def as_stored(weight: Weight) -> int:
         halves = (f"{weight.name.removesuffix('.weight')}.{half}" for half in ("k_b", "v_b"))  # GGUF's split kv_b_proj
         return stored.get(weight.name) or sum(stored.get(half, 0) for half in halves)
 
-    return Shape(name, config, program, checkpoint.format, as_stored)
+    shape = Shape(name, config, build_program(config), format, as_stored)
+    if stored and dtype == "auto":
+        return shape
+    return shape.stored_as("bfloat16" if dtype == "auto" else dtype)
 
 
 def _alike(op: Op) -> tuple[object, ...]:
