@@ -194,10 +194,8 @@ class LatentAttention : public Op {
 
   // Units of work are heads, or parts of the queries of a head where heads are fewer than threads.
   void expanded(Pass& p) const {
-    int64_t parts = heads_ >= p.pool.threads() ? 1 : std::min(ceil_div(2 * p.pool.threads(), heads_),
-                                                              ceil_div(p.n, kQueryBlock));
-    int64_t step = ceil_div(ceil_div(p.n, parts), kQueryBlock) * kQueryBlock;
-    parts = ceil_div(p.n, step);
+    int64_t wanted = heads_ >= p.pool.threads() ? 1 : ceil_div(2 * p.pool.threads(), heads_);
+    int64_t step = ceil_div(ceil_div(p.n, wanted), kQueryBlock) * kQueryBlock, parts = ceil_div(p.n, step);
     p.pool.run(heads_ * parts, [&](int64_t unit, int thread) {
       int64_t t0 = unit % parts * step;
       expanded_head(p, unit / parts, t0, std::min(step, p.n - t0), p.workers[thread]);

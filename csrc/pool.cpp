@@ -68,7 +68,7 @@ int64_t Pool::piece(int64_t total, int64_t unit, double cost) const {
   return (step + unit - 1) / unit * unit;
 }
 
-void Pool::run_erased(int64_t chunks, Body body, void* arg) {
+void Pool::run_erased(int64_t chunks, Body body, const void* arg) {
   if (chunks <= 1 || workers_.empty() || getpid() != owner_) {
     for (int64_t i = 0; i < chunks; ++i) body(arg, i, 0);
     return;
@@ -99,7 +99,7 @@ void Pool::take_chunks(int thread) {
   int64_t mine = 0;
   for (uint64_t ticket = ticket_;;) {
     Body body = body_;
-    void* arg = arg_;
+    const void* arg = arg_;
     int64_t chunk = ticket & kClosed;
     if (chunk >= chunks_) break;
     if (!ticket_.compare_exchange_weak(ticket, ticket + 1)) continue;

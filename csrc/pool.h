@@ -24,16 +24,15 @@ class Pool {
   // Calls work(chunk, thread) once for every 0 <= chunk < chunks, 0 <= thread < threads(), and returns when all are
   // done. The first exception is thrown again here, after the others have finished. Not reentrant.
   template <class Work>
-  void run(int64_t chunks, Work&& work) {
-    run_erased(
-        chunks, [](void* arg, int64_t chunk, int thread) { (*static_cast<Work*>(arg))(chunk, thread); },
-        const_cast<void*>(static_cast<const void*>(&work)));
+  void run(int64_t chunks, const Work& work) {
+    auto call = [](const void* arg, int64_t chunk, int thread) { (*static_cast<const Work*>(arg))(chunk, thread); };
+    run_erased(chunks, call, &work);
   }
 
   // Calls work(begin, end, thread) over pieces of [0, total) that start at multiples of `unit`. `cost` is that of one
   // item in multiply-adds: cheap totals stay on the calling thread.
   template <class Work>
-  void split(int64_t total, int64_t unit, double cost, Work&& work) {
+  void split(int64_t total, int64_t unit, double cost, const Work& work) {
     int64_t step = piece(total, unit, cost);
     run((total + step - 1) / step, [&](int64_t chunk, int thread) {
       work(chunk * step, std::min(total, (chunk + 1) * step), thread);
@@ -44,9 +43,9 @@ class Pool {
   int64_t piece(int64_t total, int64_t unit, double cost) const;
 
  private:
-  using Body = void (*)(void* arg, int64_t chunk, int thread);
+  using Body = void (*)(const void* arg, int64_t chunk, int thread);
 
-  void run_erased(int64_t chunks, Body body, void* arg);
+  void run_erased(int64_t chunks, Body body, const void* arg);
   void take_chunks(int thread);
   void serve(int thread);
   uint32_t epoch() const { return static_cast<uint32_t>(ticket_.load() >> 32); }
@@ -55,7 +54,7 @@ class Pool {
   // only while the ticket is closed, so whoever advances the ticket has read the job that belongs to it.
   std::atomic<uint64_t> ticket_;
   std::atomic<Body> body_{nullptr};
-  std::atomic<void*> arg_{nullptr};
+  std::atomic<const void*> arg_{nullptr};
   std::atomic<int64_t> chunks_{0};
   std::atomic<int64_t> finished_{0};
   std::atomic<int> sleepers_{0};
