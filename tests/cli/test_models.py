@@ -110,3 +110,25 @@ def test_trace_names_the_op_that_differs(fathom, mini, folder) -> None:
     done = fathom("trace", mini, folder, "--prompt", "你好", "--json")
     assert done.code == 1
     assert json.loads(done.out)["first"]["op"] == "model.layers.0.input_layernorm"
+
+
+def test_dummy_names_what_is_published(fathom, tmp_path) -> None:
+    done = fathom("dummy", "DeepSeek-V99", tmp_path / "dummy")
+    assert (done.code, done.out) == (1, "")
+    assert "DeepSeek-V2-Lite" in done.err
+
+
+def test_dummy_weights_are_made_once_and_can_be_talked_to(fathom, monkeypatch, mini) -> None:
+    from fathom.weights.published import PUBLISHED
+    from fathom.weights.store import resolve
+
+    if mini != "mini":
+        pytest.skip("needs the shipped model, whose tokenizer dummies use")
+    monkeypatch.setitem(PUBLISHED, "Tiny", json.loads((resolve(mini) / "config.json").read_text()))
+    call = ("chat", "hello", "--dummy", "Tiny", "--max-tokens", "4", "--temperature", "0")
+    first = fathom(*call)
+    assert first.code == 0
+    made = json.loads(fathom("models", "list", "--json").out)
+    assert "dummy/Tiny-int4" in {model["name"] for model in made}
+    assert fathom(*call).out == first.out
+    assert fathom("models", "remove", "dummy/Tiny-int4", "--yes").code == 0

@@ -156,3 +156,13 @@ def test_history_is_kept_only_where_asked(mini, tmp_path) -> None:
         assert history.exists() == bool(environment)
     assert "/system first" in history.read_text()
     assert history.stat().st_mode & 0o777 == 0o600
+
+
+def test_redirected_output_holds_the_answers_alone(mini) -> None:
+    command = (sys.executable, "-m", "fathom.cli", "chat", "-m", mini, "--temperature", "0", "--max-tokens", "8")
+    terminal, keyboard = pty.openpty()
+    with subprocess.Popen(command, stdin=keyboard, stdout=subprocess.PIPE, text=True) as talk:
+        os.write(terminal, "你好\n\x04".encode())
+        answer = talk.stdout.read()
+    assert answer.count("\n") == 1
+    assert ">>>" not in answer

@@ -62,7 +62,7 @@ def chat(
     given = {name: value for name, value in sampling.items() if value is not None}  # the rest is the model's choice
     conversation = Conversation(load, given, _checked(system, "--system") if system else None)
 
-    if prompt is None and sys.stdin.isatty():
+    if prompt is None and sys.stdin.isatty() and sys.stdout.isatty():
         from .repl import Repl
 
         Repl(conversation, verbose).run()

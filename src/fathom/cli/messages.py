@@ -137,7 +137,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "还没有模型；可用 `fathom pull REPO` 下载，或直接 `fathom chat` 使用自带的 mini",
     ),
     "models.yes": ("Do not ask.", "不询问。"),
-    "models.confirm": ("Remove {path} ({size})? [y/N] ", "删除 {path}（{size}）？[y/N] "),
+    "models.confirm": ("Remove {path} ({size})? [y/N]", "删除 {path}（{size}）？[y/N]"),
     "models.confirm_needed": ("add --yes to remove {path} without a terminal", "没有终端时，请加 --yes 以删除 {path}"),
     "models.removed": ("removed {path}", "已删除 {path}"),
     "verify.missing": ("missing: {name}", "缺失：{name}"),

@@ -93,7 +93,8 @@ def remove(model: Name, yes: Annotated[bool, typer.Option("-y", "--yes", help=sa
     if not yes:
         if not sys.stdin.isatty():
             raise FathomError("request_invalid", problem=say("models.confirm_needed", path=path))
-        if input(say("models.confirm", path=path, size=human(size(path)))).strip().lower() not in ("y", "yes", "是"):
+        note(say("models.confirm", path=path, size=human(size(path))))
+        if sys.stdin.readline().strip().lower() not in ("y", "yes", "是"):
             raise typer.Exit(1)
     note(say("models.removed", path=store.remove(model)))
 
