@@ -30,6 +30,13 @@ def int4(good) -> Path:
     return Path(quantize(good, good.with_name("int4"), "int4", 32))
 
 
+@pytest.fixture(scope="module")
+def gguf(good) -> Path:
+    file = good.with_name("good.gguf")
+    export_gguf(open_checkpoint(case("v2").save(good.with_name("v2"))), file, "Q4_0")
+    return file
+
+
 def planted(folder: Path, good: Path, **settings) -> Path:
     return Case("v2_lite", {**case("v2_lite").config, **settings}).save(folder)
 
@@ -107,14 +114,19 @@ def test_a_planted_block_of_a_packed_tensor_is_named(int4, tmp_path):
     assert f"{name}, block {row * 4 + group}" in report.verdict
 
 
-def test_a_planted_block_of_a_gguf_is_named(tmp_path):
-    name = "model.layers.1.self_attn.q_a_proj.weight"  # (48, 128): 4 blocks of 18 bytes a row
-    block = 40 * 4 + 3
-    file = tmp_path / "good.gguf"
-    export_gguf(open_checkpoint(case("v2").save(tmp_path / "v2")), file, "Q4_0")
-    report = trace_models(file, corrupt(file, tmp_path / "bad.gguf", name, block * 18 + 5, 0xF0), PROMPT)
-    assert report.first.op == name.removesuffix(".weight")
-    assert (report.weight.tensor, report.weight.block, report.weight.type_a) == (name, block, "Q4_0")
+@pytest.mark.parametrize(
+    ("op", "tensor", "type", "nbytes", "block"),
+    [
+        ("q_a_proj", "q_a_proj.weight", "Q4_0", 18, 40 * 4 + 3),  # (48, 128): 4 blocks a row
+        ("attention", "kv_b_proj.k_b", "Q8_0", 34, 201),  # (4 heads * 64, 32): a block a row
+        ("attention", "kv_b_proj.v_b", "Q8_0", 34, 30 * 2 + 1),  # (4 heads * 32, 64)
+    ],
+)
+def test_a_planted_block_of_a_gguf_is_named(gguf, tmp_path, op, tensor, type, nbytes, block):
+    at = "model.layers.1.self_attn."
+    report = trace_models(gguf, corrupt(gguf, tmp_path / "bad.gguf", at + tensor, block * nbytes + 5, 0xF0), PROMPT)
+    assert report.first.op == at + op
+    assert (report.weight.tensor, report.weight.block, report.weight.type_a) == (at + tensor, block, type)
 
 
 def test_a_spoilt_scale_is_found_against_the_unquantised_original(good, int4, tmp_path):

@@ -246,8 +246,17 @@ def _weight_diff(a: Executor, b: Executor, op: Op) -> WeightDiff | None:
     """The first weight of the op that differs by more than its stored types explain."""
     if a.checkpoint is None or b.checkpoint is None or a.checkpoint.path == b.checkpoint.path:
         return None
-    found = (_first_block(a.checkpoint, b.checkpoint, weight.name) for weight in op.weights)
+    names = (name for weight in op.weights for name in _stored_names(a.checkpoint, b.checkpoint, weight.name))
+    found = (_first_block(a.checkpoint, b.checkpoint, name) for name in names)
     return next((diff for diff in found if diff is not None), None)
+
+
+def _stored_names(a: Checkpoint, b: Checkpoint, name: str) -> list[str]:
+    """The tensor, or the two halves of it that both hold."""
+    from .weights.names import split_kv_b
+
+    halves = list(split_kv_b(name, a.config))
+    return halves if all(half in c.tensors for half in halves for c in (a, b)) else [name]
 
 
 def _first_block(a: Checkpoint, b: Checkpoint, name: str) -> WeightDiff | None:
@@ -276,7 +285,7 @@ def _blocks(x: Floats, columns: int) -> Floats:
 
 
 def _stored(ref: TensorRef | None) -> tuple[str, int]:
-    """Type and columns a block (0: none). Halves of a kv_b_proj have no place of their own: compared as floats."""
+    """Type and columns a block (0: none); a kv_b_proj that only one side stores in halves is compared as floats."""
     if ref is None:
         return "F32", 0
     if ref.spec is not None:
