@@ -47,7 +47,7 @@ def test_executors_agree_on_the_same_checkpoint(good):
     assert report.cause is None
     assert len(report.ops) == 45
     assert max(d.relative for d in report.ops) < 1e-4
-    assert "agree" in report.verdict
+    assert report.verdict == "45 of 45 ops agree within 0.001 of their RMS"
 
 
 @pytest.mark.parametrize("executor_b", ["native", "reference"])
@@ -140,11 +140,20 @@ def test_a_spoilt_scale_is_found_against_the_unquantised_original(good, int4, tm
     assert (report.weight.tensor, report.weight.block, report.weight.row) == (name, row * 4 + group, row)
 
 
+def test_a_router_that_differs_is_told_from_rounding(int4, tmp_path):
+    name = "model.layers.1.mlp.gate.weight"
+    weights = dict(case("v2_lite").weights)
+    weights[name] = weights[name].roll(1, 0)  # every token goes elsewhere
+    report = trace_models(case("v2_lite").save(tmp_path, weights), int4, PROMPT)
+    assert report.first.op == "model.layers.1.mlp.gate"
+    assert (report.cause, report.weight.tensor, report.weight.row) == ("weight", name, 0)
+
+
 def test_rounding_is_no_difference_and_forks_are_reported(good, int4):
     report = trace_models(good, int4, PROMPT)
     assert report.first is None
     assert report.forks
-    assert "chose other experts" in report.verdict
+    assert "tokens to other experts" in report.verdict
     report = trace_models(int4, int4, PROMPT, executor_b="reference")  # the same weights, other activations
     assert report.first is None
     assert report.tolerance < 1
@@ -165,7 +174,7 @@ def test_the_report_is_json_and_a_table(good, tmp_path):
     assert sum("<- first" in line for line in lines) == 1
 
 
-def test_long_prompts_are_compared_chunk_by_chunk(good):
+def test_prompts_longer_than_a_chunk_are_compared_whole(good):
     tokens = np.resize(PROMPT, 600).tolist()
     report = trace_models(good, good, tokens, executor_b="reference")
     assert report.first is None
@@ -178,6 +187,7 @@ def test_long_prompts_are_compared_chunk_by_chunk(good):
         ({"prompt": []}, "prompt_empty"),
         ({"prompt": "a text"}, "no_tokenizer"),
         ({"prompt": PROMPT, "executor_a": "numpy"}, "format_unsupported"),
+        ({"prompt": PROMPT, "executor_a": "reference", "dtype_a": "int8"}, "format_unsupported"),
         ({"prompt": PROMPT, "b": "other"}, "checkpoint_mismatch"),
     ],
 )

@@ -31,11 +31,14 @@ if TYPE_CHECKING:
 __all__ = ["Executor", "Fork", "OpDiff", "Report", "SettingDiff", "WeightDiff", "executor", "trace", "trace_models"]
 
 Floats = NDArray[np.float32]
-Capture = Callable[[str, Floats], None]  # name and output (rows, width) of an op
+Capture = Callable[[str, Floats], None]  # name and output (T, width) of an op
 Run = Callable[[Sequence[int], Capture], None]
 
 SAME = 1e-5  # the same kernels on weights of the same types: any difference is real
 STRICT = 2e-3  # up to this tolerance a fork of the routing is a difference, not noise
+
+#: What the weights of an executor may be converted to while loading; "auto" leaves them as they are stored.
+DTYPES = {"native": ("auto", "float32", "bfloat16", "int8", "int4"), "reference": ("auto", "float32", "bfloat16")}
 
 #: Largest deviation of an op's output, relative to its RMS, that rounding explains: of activations (as native int8
 #: kernels and bfloat16 do), and of weights. Measured on random models of 3 layers and on `mini`: 5e-5, 0.15, 0.15 in
@@ -52,7 +55,7 @@ BLOCK = {"Q8_0": 32, "Q5_0": 32, "Q4_0": 32, "Q4_K": 256, "Q5_K": 256, "Q6_K": 2
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """One side of a comparison. ``run`` takes token ids and shows the output of every op, chunk by chunk."""
+    """One side of a comparison. ``run`` takes token ids and shows the output of every op."""
 
     label: str
     kind: str  # "native" | "reference"
@@ -114,7 +117,8 @@ class Report:
     b: str
     tokens: int
     tolerance: float
-    ops: tuple[OpDiff, ...]  # in the order they run
+    total: int  # ops of the program
+    ops: tuple[OpDiff, ...]  # those compared, in the order they run
     first: OpDiff | None  # of them, the first beyond the tolerance
     forks: tuple[Fork, ...]
     weight: WeightDiff | None  # of the op named first
@@ -125,10 +129,10 @@ class Report:
     def verdict(self) -> str:
         """One line: what differs first, and why."""
         if self.first is None:
-            text = f"{len(self.ops)} ops agree within {self.tolerance:g} of their RMS"
+            text = f"{len(self.ops)} of {self.total} ops agree within {self.tolerance:g} of their RMS"
             if self.forks:
-                text += f"; {len({fork.token for fork in self.forks})} of {self.tokens} tokens chose other experts, "
-                text += f"first in {self.forks[0].router}, and are left out from there on"
+                text += f"; rounding led {len({fork.token for fork in self.forks})} of {self.tokens} tokens to other "
+                text += f"experts, first in {self.forks[0].router}; from there on they and later tokens are left out"
             return text
         first = self.first
         text = f"{first.op} ({first.kind}) differs first: token {first.token}, column {first.column}, "
@@ -144,7 +148,7 @@ class Report:
         """A table, an op a line, and the verdict."""
         yield f"{'op':<56} {'max abs':>10} {'relative':>10} {'token':>6}"
         for d in self.ops:
-            mark = "  <- first" if d is self.first else ""
+            mark = "  <- first" if self.first and d.op == self.first.op else ""
             yield f"{d.op:<56} {d.max_abs:>10.3g} {d.relative:>10.3g} {d.token:>6}{mark}"
         yield self.verdict
 
@@ -162,15 +166,18 @@ def trace(a: Executor, b: Executor, tokens: Sequence[int], tolerance: float | No
     x, y = _outputs(a, tokens), _outputs(b, tokens)
     ops, forks = _compare(a.program, x, y, limit)
     first = next((d for d in ops if not d.relative <= limit), None)  # NaN is a difference too
-    suspect = first.op if first else forks[0].router if forks else None
-    pairs = zip(a.program.ops, b.program.ops, strict=True)
     weight, cause = None, None
-    for op, other in pairs:
-        if op.name == suspect:
-            weight = _weight_diff(a, b, op)
-            same = op.attrs == other.attrs and (op.kind != "rope" or a.program.config.rope == b.program.config.rope)
-            cause = "weight" if weight else "executor" if same else "setting"
-    return Report(a.label, b.label, len(tokens), limit, ops, first, forks, weight, settings, cause if first else None)
+    if first is not None:
+        weight, cause = _cause(a, b, first.op)
+    elif forks:  # of rounding, unless the router itself differs
+        weight, cause = _cause(a, b, forks[0].router)
+        if cause == "executor":
+            cause = None
+        else:
+            op = next(op for op in a.program.ops if op.name == forks[0].router)
+            first = _largest(op, _by_expert(x[op.name], op), _by_expert(y[op.name], op))
+    total = len(a.program.ops)
+    return Report(a.label, b.label, len(tokens), limit, total, ops, first, forks, weight, settings, cause)
 
 
 def _default_tolerance(a: Executor, b: Executor) -> float:
@@ -190,9 +197,9 @@ def _mismatch(a: Program, b: Program) -> str | None:
 
 
 def _outputs(side: Executor, tokens: Sequence[int]) -> dict[str, Floats]:
-    parts: dict[str, list[Floats]] = {}
-    side.run(tokens, lambda name, rows: parts.setdefault(name, []).append(rows.copy()))
-    return {name: np.concatenate(rows) for name, rows in parts.items()}
+    outputs: dict[str, Floats] = {}
+    side.run(tokens, lambda name, rows: outputs.__setitem__(name, rows.copy()))  # the buffer is used again
+    return outputs
 
 
 def _compare(
@@ -208,10 +215,10 @@ def _compare(
             if limit > STRICT:
                 forked = alive & ((x != 0) != (y != 0)).any(1)
                 forks += [Fork(op.name, int(token)) for token in np.flatnonzero(forked)]
-                alive &= ~np.logical_or.accumulate(forked)  # later tokens attend to it
+                alive &= ~np.logical_or.accumulate(forked)  # later tokens attend to it; a prefix stays
         if not alive.any():
             break
-        diffs.append(_largest(op, x, y, alive))
+        diffs.append(_largest(op, x[alive], y[alive]))
     return tuple(diffs), tuple(forks)
 
 
@@ -223,11 +230,10 @@ def _by_expert(route: Floats, op: Op) -> Floats:
     return out
 
 
-def _largest(op: Op, x: Floats, y: Floats, alive: NDArray[np.bool_]) -> OpDiff:
-    gap = np.where(alive[:, None], np.abs(x.astype(np.float64) - y), 0.0)
+def _largest(op: Op, x: Floats, y: Floats) -> OpDiff:
+    gap = np.abs(x.astype(np.float64) - y)
     token, column = (int(i) for i in np.unravel_index(np.argmax(gap), gap.shape))  # argmax finds NaN first
-    worst = float(gap[token, column])
-    rms = float(np.sqrt(np.mean(np.square(x[alive], dtype=np.float64))))
+    worst, rms = float(gap[token, column]), float(np.sqrt(np.mean(np.square(x, dtype=np.float64))))
     relative = 0.0 if worst == 0 else worst / rms if rms else float("inf")
     return OpDiff(op.name, op.kind, worst, relative, token, column, float(x[token, column]), float(y[token, column]))
 
@@ -240,6 +246,15 @@ def _setting_diffs(a: ModelConfig, b: ModelConfig) -> Iterator[SettingDiff]:
                 continue
             if (ours := getattr(x, name)) != (theirs := getattr(y, name)):
                 yield SettingDiff(prefix + name, ours, theirs)
+
+
+def _cause(a: Executor, b: Executor, name: str) -> tuple[WeightDiff | None, str]:
+    """Why the op of this name differs: its weights, else its settings, else the executors."""
+    op, other = (next(op for op in side.program.ops if op.name == name) for side in (a, b))
+    if (weight := _weight_diff(a, b, op)) is not None:
+        return weight, "weight"
+    same_rope = op.kind != "rope" or a.program.config.rope == b.program.config.rope
+    return None, "executor" if op.attrs == other.attrs and same_rope else "setting"
 
 
 def _weight_diff(a: Executor, b: Executor, op: Op) -> WeightDiff | None:
@@ -294,24 +309,26 @@ def _stored(ref: TensorRef | None) -> tuple[str, int]:
 
 
 def executor(model: str | Path, kind: str = "native", dtype: str = "auto") -> Executor:
-    """A side of a comparison from a path or name: kind "native" (any dtype) or "reference" (float32, bfloat16)."""
-    from .weights.checkpoint import open_checkpoint
+    """A side of a comparison from a path or name; kinds and their dtypes stand in :data:`DTYPES`."""
+    from .weights.checkpoint import DENSE, open_checkpoint
     from .weights.store import resolve
 
+    if kind not in DTYPES:
+        raise FathomError("format_unsupported", what="executor", found=kind, known=", ".join(DTYPES))
+    if dtype not in DTYPES[kind]:
+        raise FathomError("format_unsupported", what="dtype", found=dtype, known=", ".join(DTYPES[kind]))
     checkpoint = open_checkpoint(resolve(model))
     program = build_program(checkpoint.config)
-    label = f"{model} ({kind}, {dtype})"
     weights = frozenset(_stored(ref)[0] for ref in checkpoint.tensors.values() if len(ref.shape) == 2)
-    if kind == "native":
-        weights = {"bfloat16": frozenset({"BF16"}), "int8": frozenset({"int8"}), "int4": frozenset({"int4"})}.get(
-            dtype, weights
-        )
-        arithmetic = "float32" if weights <= {"F32", "F16", "BF16"} or dtype == "float32" else "int8"
-        return Executor(label, kind, arithmetic, weights, program, _native(checkpoint, program, dtype), checkpoint)
     if kind == "reference":
-        arithmetic = "float32" if dtype == "auto" else dtype
-        return Executor(label, kind, arithmetic, weights, program, _reference(checkpoint, arithmetic), checkpoint)
-    raise FathomError("format_unsupported", what="executor", found=kind, known="native, reference")
+        arithmetic = "bfloat16" if dtype == "bfloat16" else "float32"
+        run = _reference(checkpoint, arithmetic)
+    else:
+        if dtype in ("bfloat16", "int8", "int4"):
+            weights = frozenset({"BF16" if dtype == "bfloat16" else dtype})
+        arithmetic = "float32" if weights <= set(DENSE) or dtype == "float32" else "int8"
+        run = _native(checkpoint, program, dtype)
+    return Executor(f"{model} ({kind}, {dtype})", kind, arithmetic, weights, program, run, checkpoint)
 
 
 def _native(checkpoint: Checkpoint, program: Program, dtype: str) -> Run:
