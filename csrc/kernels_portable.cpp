@@ -26,12 +26,21 @@ float load_dense(const Matrix& w, int64_t index) {
   return w.type == Type::F16 ? half_to_float(bits) : bf16_to_float(bits);
 }
 
-// Code of row r, column k (matrix.h draws the lines).
-int code_at(const Matrix& w, int64_t r, int64_t k) {
-  int64_t block = r / 16, lane = r % 16, cols = w.padded_cols();
-  if (w.type == Type::I8) return w.codes[(block * cols / 4 + k / 4) * 64 + lane * 4 + k % 4];
-  uint8_t byte = w.codes[(block * cols / 8 + k / 8) * 64 + lane * 4 + k % 4];
-  return k % 8 < 4 ? byte & 15 : byte >> 4;
+// The codes of row r, columns [k, k + n), in 8s (matrix.h draws the lines).
+void codes_at(const Matrix& w, int64_t r, int64_t k, int64_t n, uint8_t* out) {
+  int64_t block = r / 16 * 16 * w.padded_cols(), lane = r % 16 * 4;
+  if (w.type == Type::I8) {
+    const uint8_t* line = w.codes + block + k * 16 + lane;
+    for (int64_t i = 0; i < n; i += 4, line += 64) std::memcpy(out + i, line, 4);
+    return;
+  }
+  const uint8_t* line = w.codes + block / 2 + k * 8 + lane;
+  for (int64_t i = 0; i < n; i += 8, line += 64) {
+    for (int j = 0; j < 4; ++j) {
+      out[i + j] = line[j] & 15;
+      out[i + 4 + j] = line[j] >> 4;
+    }
+  }
 }
 
 struct GroupScale {
@@ -58,11 +67,14 @@ void row(const Matrix& w, int64_t r, float* y) {
     for (int64_t k = 0; k < w.cols; ++k) y[k] = load_dense(w, r * w.cols + k);
     return;
   }
+  int zero = w.zero();
   for (int64_t k0 = 0; k0 < w.cols; k0 += w.group) {
+    uint8_t codes[128];
+    codes_at(w, r, k0, w.group, codes);
     GroupScale g = scale_at(w, r, k0);
-    for (int64_t k = k0; k < std::min(w.cols, k0 + w.group); ++k) {
-      float value = g.scale * static_cast<float>(code_at(w, r, k) - w.zero());
-      y[k] = w.has_min ? value - g.min : value;
+    for (int64_t i = 0; i < std::min<int64_t>(w.cols - k0, w.group); ++i) {
+      float value = g.scale * static_cast<float>(codes[i] - zero);
+      y[k0 + i] = w.has_min ? value - g.min : value;
     }
   }
 }
@@ -103,25 +115,35 @@ void linear_t(const Matrix& w, int64_t row0, int64_t row1, const float* x, int64
   }
 }
 
+int32_t product_of_16(const int16_t* w, const int8_t* q) {
+  int32_t sum = 0;
+  for (int i = 0; i < 16; ++i) sum += w[i] * q[i];
+  return sum;
+}
+
 void linear_int8(const Matrix& w, int64_t row0, int64_t row1, const Int8Rows& x, float* y, int64_t ldy) {
   int64_t cols = std::min(w.padded_cols(), x.cols), step = std::min(w.group, 32);
-  std::vector<int16_t> codes(cols);
+  std::vector<uint8_t> codes(cols);
+  std::vector<int16_t> weights(cols);
   std::vector<GroupScale> scales(cols / step);
   for (int64_t r = row0; r < row1; ++r) {
-    for (int64_t k = 0; k < cols; ++k) codes[k] = static_cast<int16_t>(code_at(w, r, k) - w.zero());
+    codes_at(w, r, 0, cols, codes.data());
+    for (int64_t k = 0; k < cols; ++k) weights[k] = static_cast<int16_t>(codes[k] - w.zero());
     for (int64_t i = 0; i < cols / step; ++i) scales[i] = scale_at(w, r, i * step);
     for (int64_t t = 0; t < x.n; ++t) {
       const int8_t* q = x.q + t * x.cols;
+      const int32_t* sums = x.sums + t * (x.cols / 16);
       float sum = 0.0f;
-      for (int64_t i = 0; i < cols / step; ++i) {
+      for (int64_t k = 0; k < cols; k += step) {
         int32_t product = 0, total = 0;
-        for (int64_t k = i * step; k < (i + 1) * step; ++k) {
-          product += codes[k] * q[k];
-          total += q[k];
+        for (int64_t i = k; i < k + step; i += 16) {
+          product += product_of_16(weights.data() + i, q + i);
+          total += sums[i / 16];
         }
-        float x_scale = x.scale[t * (x.cols / 32) + i * step / 32];
-        sum += static_cast<float>(product) * (scales[i].scale * x_scale);
-        if (w.has_min) sum -= static_cast<float>(total) * (scales[i].min * x_scale);
+        float x_scale = x.scale[t * (x.cols / 32) + k / 32];
+        const GroupScale& group = scales[k / step];
+        sum += static_cast<float>(product) * (group.scale * x_scale);
+        if (w.has_min) sum -= static_cast<float>(total) * (group.min * x_scale);
       }
       y[t * ldy + r - row0] = sum;
     }
