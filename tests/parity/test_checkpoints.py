@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from fathom.reference import load_model
+from fathom.weights.checkpoint import open_checkpoint
+from fathom.weights.gguf_write import export_gguf
 from parity.cases import case
 from parity.executors import EXECUTORS
 from parity.truth import TOLERANCE, transformers_logits
@@ -42,6 +44,14 @@ def test_experts_fused_by_transformers_load_here(executor, truth, tmp_path):
         weights[at + "down_proj"] = down
     model.save(tmp_path, weights)
     assert np.abs(EXECUTORS[executor](tmp_path, model.tokens) - truth("v2")).max() < TOLERANCE
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("name", ["v2", "glm4_moe_lite"])
+def test_a_float32_gguf_gives_the_same_logits(name, executor, folder, truth, tmp_path):
+    file = tmp_path / "model.gguf"
+    export_gguf(open_checkpoint(folder(name)), file, "F32")
+    assert np.abs(EXECUTORS[executor](file, case(name).tokens) - truth(name)).max() < TOLERANCE
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fathom import LLM
 from parity.cases import CONFIGS, case
 from parity.executors import EXECUTORS
 from parity.truth import TOLERANCE
@@ -35,6 +36,16 @@ def test_chunks_and_single_tokens_over_the_cache_are_equal(name, cuts, executor,
     """Cuts at, before and behind a page of 64 tokens; spans of one token are decode steps."""
     got = EXECUTORS[executor](folder(name), case(name).tokens, cuts, "absorbed" if len(cuts) == 4 else "expanded")
     assert np.abs(got - truth(name)).max() < TOLERANCE
+
+
+def test_the_public_face_gives_them_too(folder, truth):
+    """A folder without a tokenizer loads; no BOS is added."""
+    prompt = case("v3").tokens[0].tolist()
+    got = LLM(folder("v3"), dtype="float32").logits(prompt)
+    assert (got.shape, got.dtype) == ((150, 512), np.float32)
+    assert np.abs(got - truth("v3")[0]).max() < TOLERANCE
+    rounded = LLM(folder("v3"), dtype="bfloat16").logits(prompt)  # bfloat16 latents flip an expert here and there
+    assert np.mean(rounded.argmax(-1) == truth("v3")[0].argmax(-1)) > 0.9
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
