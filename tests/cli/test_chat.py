@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fathom.cli.chat import folded
+from fathom.cli.answers import as_it_is, folded
+from fathom.cli.conversation import Turn
 
 CLOSED = {"type": "object", "additionalProperties": False}
 SHORT = ("--temperature", "0", "--max-tokens", "16")
@@ -26,6 +27,14 @@ def test_folding_keeps_every_word_on_one_line_however_the_text_is_cut(text, data
 
 def test_folding_keeps_spaces_that_are_no_line_ends() -> None:
     assert "".join(folded(["a  b", " \n\n", "c"])) == "a  b c"
+
+
+def test_terminal_draws_control_characters_and_a_pipe_passes_them(monkeypatch, capsys) -> None:
+    as_it_is(iter(["\x1b[2J", "a\n\tb"]), Turn())
+    assert capsys.readouterr().out == "\x1b[2Ja\n\tb\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    as_it_is(iter(["\x1b[2J", "a\n\tb\x9b"]), Turn())
+    assert capsys.readouterr().out == "\ufffd[2Ja\n\tb\ufffd\n"
 
 
 def test_lines_of_a_pipe_are_turns_of_one_conversation(fathom, mini) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import json
 import os
-import re
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,15 +12,13 @@ import typer
 
 from fathom.errors import FathomError
 
-from .console import emit, emit_json, note
-from .conversation import Conversation, Turn
+from .answers import Show, answer, as_it_is, in_json, on_one_line
+from .conversation import Conversation
 from .convert import chosen
 from .messages import say
 from .options import Context, Dtype, Dummy, Model, Threads
 
 __all__ = ["chat"]
-
-LINE_END = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
 def chat(
@@ -62,19 +58,17 @@ def chat(
     given = {name: value for name, value in sampling.items() if value is not None}  # the rest is the model's choice
     conversation = Conversation(load, given, _checked(system, "--system") if system else None)
 
-    if prompt is None and sys.stdin.isatty() and sys.stdout.isatty():
-        from .repl import Repl
-
-        Repl(conversation, verbose).run()
-        return
-    show = _show_json if as_json else _show
-    if prompt is None:
-        _lines(conversation, show, verbose)
-    else:
+    if prompt is not None:
         question = _checked(prompt, "PROMPT")
         if not sys.stdin.isatty() and (material := _decode(sys.stdin.buffer.read(), 0).strip()):
             question = f"{question}\n\n{material}"
-        _answer(conversation, question, show, verbose, fold=False)
+        answer(conversation, question, in_json if as_json else as_it_is, verbose)
+    elif sys.stdin.isatty() and sys.stdout.isatty():
+        from .repl import Repl
+
+        Repl(conversation, in_json if as_json else as_it_is, verbose).run()
+    else:
+        _lines(conversation, in_json if as_json else on_one_line, verbose)
 
 
 def _lines(conversation: Conversation, show: Show, verbose: bool) -> None:
@@ -85,65 +79,9 @@ def _lines(conversation: Conversation, show: Show, verbose: bool) -> None:
         offset += len(line)
         if text:
             asked = True
-            _answer(conversation, text, show, verbose, fold=True)
+            answer(conversation, text, show, verbose)
     if not asked:
         raise FathomError("prompt_empty")
-
-
-Show = Callable[[Iterator[str], Turn, bool], None]
-
-
-def _answer(conversation: Conversation, question: str, show: Show, verbose: bool, *, fold: bool) -> None:
-    turn = Turn()
-    with contextlib.closing(conversation.ask(question, turn)) as pieces:  # type: ignore[type-var]
-        show(pieces, turn, fold)
-    if turn.finish_reason == "length":
-        note(say("chat.cut", count=turn.completion_tokens))
-    if verbose:
-        note(stats(turn))
-
-
-def stats(turn: Turn) -> str:
-    return say(
-        "chat.stats",
-        prompt=turn.prompt_tokens,
-        first=turn.seconds_to_first,
-        completion=turn.completion_tokens,
-        rate=turn.tokens_per_second,
-    )
-
-
-def _show(pieces: Iterator[str], turn: Turn, fold: bool) -> None:
-    """Streams the answer and ends its line, whatever happens: a part that was said is never glued to the next line."""
-    said = False
-    try:
-        for piece in folded(pieces) if fold else pieces:
-            emit(piece, end="")
-            said = True
-    finally:
-        if said or turn.finish_reason != "interrupted":
-            emit("")
-
-
-def _show_json(pieces: Iterator[str], turn: Turn, fold: bool) -> None:
-    del fold  # JSON has its own line ends
-    for _ in pieces:
-        pass
-    emit_json(turn.to_json())
-
-
-def folded(pieces: Iterator[str]) -> Iterator[str]:
-    """The same text on one line: white space with a line end in it becomes a space, at both ends it falls away."""
-    gap, begun = "", False
-    for piece in pieces:
-        text = gap + piece
-        body = text.rstrip()
-        gap = text[len(body) :]
-        if not begun:
-            body = body.lstrip()
-        if body:
-            begun = True
-            yield LINE_END.sub(" ", body)
 
 
 def _decode(data: bytes, offset: int) -> str:
@@ -162,8 +100,6 @@ def _checked(text: str, where: str) -> str:
 
 
 def _schema(path: Path) -> Any:
-    import json
-
     try:
         return json.loads(path.read_bytes())
     except OSError as error:

@@ -6,9 +6,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from fathom.weights.atomic import human
 
@@ -21,10 +21,7 @@ PATIENCE = 1.0  # seconds of silence before a progress bar appears
 EVERY = 15.0  # seconds between progress lines where there is no terminal
 
 
-class Report(Protocol):
-    """What long work calls as it goes; units are bytes everywhere."""
-
-    def __call__(self, done: int, total: int, /) -> None: ...
+Report = Callable[[int, int], None]  # what long work calls as it goes: bytes done, bytes in all
 
 
 def emit(text: str, end: str = "\n") -> None:
@@ -66,13 +63,14 @@ def table(
     from rich.text import Text
 
     bare = plain(sys.stdout)
+    bold = "" if bare else "bold"
     console = Console(file=sys.stdout, no_color=bare, highlight=False, width=None if sys.stdout.isatty() else 10_000)
     grid = Table(
         box=None,
         show_header=header,
         show_footer=footer is not None,
         pad_edge=False,
-        header_style="" if bare else "bold",
+        header_style=bold,
         padding=(0, 2, 0, 0),
     )
     for index, (title, number) in enumerate(columns):
@@ -81,7 +79,7 @@ def table(
             justify="right" if number else "left",
             footer=footer[index] if footer else "",
             overflow="fold",
-            footer_style="bold",
+            footer_style=bold,
         )
     for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
@@ -99,7 +97,7 @@ def progress(label: str) -> Iterator[Report]:
     started, bar, last = time.monotonic(), None, 0.0
     task: TaskID | None = None
 
-    def report(done: int, total: int, /) -> None:
+    def report(done: int, total: int) -> None:
         nonlocal bar, task, last
         now = time.monotonic()
         if now - started < PATIENCE or (done < total and now - last < 0.1):

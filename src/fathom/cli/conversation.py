@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +84,7 @@ class Conversation:
     def messages(self) -> list[dict[str, str]]:
         return ([{"role": "system", "content": self.system}] if self.system else []) + self.turns
 
-    def ask(self, prompt: str, turn: Turn) -> Iterator[str]:
+    def ask(self, prompt: str, turn: Turn) -> Generator[str, None, None]:
         """Streams the answer and fills ``turn``; closing the iterator early keeps the part that was said."""
         if not prompt.strip():
             raise FathomError("prompt_empty")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from fathom.errors import FathomError, language
 
-from .chat import stats
+from .answers import Show, answer
 from .console import emit, note, plain
-from .conversation import Conversation, Turn
+from .conversation import Conversation
 from .messages import say
 
 __all__ = ["Repl"]
@@ -25,8 +25,8 @@ QUOTES = '"""'
 class Repl:
     """Reads messages and commands until the end of input."""
 
-    def __init__(self, conversation: Conversation, verbose: bool) -> None:
-        self.conversation, self.verbose = conversation, verbose
+    def __init__(self, conversation: Conversation, show: Show, verbose: bool) -> None:
+        self.conversation, self.show, self.verbose = conversation, show, verbose
         self.prompt = (
             ">>> " if plain(sys.stdout) else "\001\033[1;36m\002>>> \001\033[0m\002"
         )  # \1 \2: no width, for readline
@@ -41,7 +41,9 @@ class Repl:
                         if not self._command(command[1], (command[2] or "").strip()):
                             return
                     elif text:
-                        self._ask(text)
+                        answer(self.conversation, text, self.show, self.verbose)
+                except KeyboardInterrupt:
+                    note(say("chat.stopped"))
                 except FathomError as error:
                     note(f"fathom: {error.message(language())}")
                     if error.code == "context_length_exceeded" and self.conversation.turns:
@@ -76,20 +78,6 @@ class Repl:
             else:
                 lines.append(line)
             return "\n".join(lines).strip()
-
-    def _ask(self, text: str) -> None:
-        turn = Turn()
-        try:
-            with contextlib.closing(self.conversation.ask(text, turn)) as pieces:  # type: ignore[type-var]
-                for piece in pieces:
-                    emit(piece, end="")
-        except KeyboardInterrupt:
-            emit(" " + say("chat.stopped"), end="")
-        emit("")
-        if turn.finish_reason == "length":
-            note(say("chat.cut", count=turn.completion_tokens))
-        if self.verbose:
-            note(stats(turn))
 
     def _command(self, name: str, argument: str) -> bool:
         """Obeys a command; False ends the conversation."""
