@@ -4,16 +4,16 @@
     llm.chat([{"role": "user", "content": "你好"}]).text
     for delta in llm.generate("Once upon", stream=True, max_tokens=50): print(delta.text, end="")
 
-Everything that can be wrong with a request is an error before any work. One request runs at a time; calls from other
-threads wait. The latent cache of the last request is kept: a prompt that begins like it is computed from where it
-departs.
+Everything that can be wrong with a request is an error before any work. The latent cache of the last request is kept:
+a prompt that begins like it is computed from where it departs. Requests of several threads, or one begun while another
+streams, take turns token by token, each in a cache of its own.
 """
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,10 +34,12 @@ from .model.formats import FORMATS, cache_bytes, scratch_bytes, weight_bytes
 from .text.detokenize import Detokenizer, StopChecker
 from .text.template import ChatTemplate
 from .text.tokenizer import Tokenizer
-from .text.tools import CallReader, ToolCall, calls_grammar, checked_tools
+from .text.tools import CallReader, ToolCall, ToolFormat, calls_grammar, checked_tools
 from .weights.atomic import human
 from .weights.checkpoint import Checkpoint, open_checkpoint
+from .weights.dummy import dummy_weights
 from .weights.load import Progress, load_weights
+from .weights.published import PUBLISHED, published_config
 from .weights.store import resolve
 
 __all__ = ["LLM", "Completion", "Delta", "SamplingParams", "Timings", "ToolCall"]
@@ -57,8 +59,11 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What a streamed answer grew by. ``finish_reason`` and ``timings`` stand on the last delta of an answer,
-    ``prompt_logprobs`` on the first. End tokens are not among ``token_ids``."""
+    """What a streamed answer grew by.
+
+    ``finish_reason``, ``timings`` and ``tool_calls`` stand on the last delta of an answer, ``prompt_logprobs`` on the
+    first. End tokens are not among ``token_ids``.
+    """
 
     text: str
     token_ids: tuple[int, ...] = ()
@@ -67,6 +72,7 @@ class Delta:
     index: int = 0  # of the answer, where several (``n``) were asked for
     prompt_tokens: int = 0
     prompt_logprobs: tuple[ScoredToken, ...] | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
     timings: Timings | None = None
 
 
@@ -94,8 +100,9 @@ class LLM:
 
     ``model`` is a path (folder or ``.gguf``), a name in the store or in the Hugging Face cache, or ``mini``. ``dtype``
     is ``auto`` (as stored), ``float32``, ``bfloat16``, ``int8`` or ``int4`` with ``group`` columns a scale.
-    ``max_context`` defaults to what the configuration allows and the memory holds. Raises ``model_not_found``,
-    ``memory``, and the errors of damaged files.
+    ``max_context`` defaults to what the configuration allows and the memory holds. ``dummy`` takes the name of a
+    published shape instead: random weights, no tokenizer, for measuring. Raises ``model_not_found``, ``memory``, and
+    the errors of damaged files.
     """
 
     def __init__(
@@ -106,24 +113,29 @@ class LLM:
         max_context: int | None = None,
         threads: int | None = None,
         group: int = 32,
+        dummy: str | None = None,
         progress: Progress | None = None,
     ) -> None:
         _check_arguments(dtype, max_context, threads)
-        self.path = resolve(model)
-        self.name = str(model)
-        self.dtype = dtype
-        checkpoint = open_checkpoint(self.path)
-        self.config: ModelConfig = checkpoint.config
+        self.path = Path(dummy) if dummy else resolve(model)
+        self.name = dummy or str(model)
+        self.dtype = "int8" if dummy and dtype == "auto" else dtype
+        checkpoint = None if dummy else open_checkpoint(self.path)
+        self.config: ModelConfig = checkpoint.config if checkpoint else _published(self.name)
         self.program: Program = build_program(self.config)
         cache_dtype: Literal["float32", "bfloat16"] = "float32" if dtype == "float32" else "bfloat16"
-        weights = checkpoint.nbytes if dtype == "auto" else weight_bytes(self.program, dtype, group)
+        stored = checkpoint is not None and dtype == "auto"
+        weights = checkpoint.nbytes if checkpoint and stored else weight_bytes(self.program, self.dtype, group)
         self.context_length: int = _fitting_context(self.name, self.program, weights, cache_dtype, max_context)
-        self._files = checkpoint.tokenizer_files
-        self._defaults = _generation_defaults(checkpoint)
-        tensors = load_weights(checkpoint, self.program, dtype, group, progress)
+        self._files: Mapping[str, Path | str] = checkpoint.tokenizer_files if checkpoint else {}
+        self._defaults = _generation_defaults(checkpoint) if checkpoint else {}
+        tensors = (
+            load_weights(checkpoint, self.program, dtype, group, progress)
+            if checkpoint
+            else dummy_weights(self.program, self.dtype, group=group)
+        )
         self._model = NativeModel(self.program, tensors, cache_dtype=cache_dtype, threads=threads)
-        self._session = Session(self._model)
-        self._lock = threading.Lock()
+        self._kept: list[Session] = []  # at most one: the session of the last request
 
     # text
 
@@ -257,18 +269,17 @@ class LLM:
         prompt: Prompt,
         params: SamplingParams,
         *,
-        show_controls: bool = False,
         strip_space: bool = False,
-        reader: Callable[[], CallReader] | None = None,
+        tool_format: ToolFormat | None = None,
     ) -> Request:
-        """A checked request for one prompt; nothing has run yet."""
+        """A checked request for one prompt; nothing has run yet. ``tool_format``: calls are read from the text."""
         if isinstance(prompt, str):
             if not prompt:
                 raise FathomError("prompt_empty", param="prompt")
             ids = self.tokenizer.encode(prompt, add_bos=True)
         else:
             ids = _ids(prompt, self.config.vocab_size)
-        return Request(self, ids, params, show_controls, strip_space, reader)
+        return Request(self, ids, params, strip_space, tool_format)
 
     def chat_request(
         self,
@@ -278,7 +289,11 @@ class LLM:
         tools: Sequence[Mapping[str, Any]] | None = None,
         tool_choice: str = "auto",
     ) -> Request:
-        """A checked request for a conversation. Calls are only ever read from what the tool grammar can write."""
+        """A checked request for a conversation.
+
+        Where the form of calls is ours or DeepSeek's a grammar keeps them to it (and to the schemas), unless the
+        request brings a grammar of its own.
+        """
         offered = checked_tools(tools) if tools and tool_choice != "none" else None
         template = self.template(with_tools=bool(offered))
         ids = template.render(messages, tools=offered)
@@ -287,17 +302,29 @@ class LLM:
             if tool_choice not in ("auto", "none"):
                 raise FathomError("parameter_invalid", param="tool_choice", problem="needs tools")
             return self.request(ids, params, strip_space=strip)
-        form = template.tool_format
-        if tool_choice != "auto":
-            named = [t for t in offered if tool_choice in ("required", t["function"]["name"])]
-            if not named:
-                raise FathomError("parameter_invalid", param="tool_choice", problem=f"no tool {tool_choice!r}")
-            if params.constraints():
-                problem = f"can't be used together with {params.constraints()[0]}"
-                raise FathomError("parameter_invalid", param="tool_choice", problem=problem)
+        form, required = template.tool_format, tool_choice != "auto"
+        named = [t for t in offered if tool_choice in ("auto", "required", t["function"]["name"])]
+        if not named:
+            raise FathomError("parameter_invalid", param="tool_choice", problem=f"no tool {tool_choice!r}")
+        if required and params.constraints():
+            problem = f"can't be used together with {params.constraints()[0]}"
+            raise FathomError("parameter_invalid", param="tool_choice", problem=problem)
+        if required or (template.tool_format_is_known and not params.constraints()):
             controls = {text: i for i, text in self.tokenizer.controls.items()}
-            params = replace(params, grammar=calls_grammar(named, form, controls, required=True))
-        return self.request(ids, params, show_controls=True, strip_space=strip, reader=lambda: CallReader(form))
+            params = replace(params, grammar=calls_grammar(named, form, controls, required=required))
+        return self.request(ids, params, strip_space=strip, tool_format=form)
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        """A session for one request: the kept one, unless another request has it; it is kept afterwards."""
+        try:
+            session = self._kept.pop()  # atomic: no two threads get the same
+        except IndexError:
+            session = Session(self._model)
+        try:
+            yield session
+        finally:
+            self._kept[:] = [session]
 
 
 class Request:
@@ -308,17 +335,14 @@ class Request:
         llm: LLM,
         prompt: list[int],
         params: SamplingParams,
-        show_controls: bool,
-        strip_space: bool,
-        reader: Callable[[], CallReader] | None,
+        strip_space: bool = False,
+        tool_format: ToolFormat | None = None,
     ) -> None:
         self.prompt, self.params = prompt, params
-        self._llm, self._show_controls, self._strip_space, self._reader = llm, show_controls, strip_space, reader
+        self._llm, self._strip_space, self._tool_format = llm, strip_space, tool_format
         self._cancelled = False
-        needs_text = bool(params.stop or params.constraints())
-        self._detokenizes = llm.has_tokenizer or needs_text
-        if needs_text:
-            _ = llm.tokenizer
+        if params.stop or params.constraints():
+            _ = llm.tokenizer  # raises where there is none
         self._first = self._generation(0)  # finds what is wrong before any work
 
     def cancel(self) -> None:
@@ -342,45 +366,39 @@ class Request:
         """The deltas of all answers, one answer after the other."""
         for index in range(self.params.n):
             generation = self._first if index == 0 else self._generation(index)
-            with self._llm._lock:
-                yield from self._answer(generation, index)
+            with self._llm._session() as session:
+                yield from self._answer(generation, session, index)
 
-    def _answer(self, generation: Generation, index: int) -> Iterator[Delta]:
+    def _answer(self, generation: Generation, session: Session, index: int) -> Iterator[Delta]:
+        llm, params = self._llm, self.params
         writer = (
-            _Writer(self._llm.tokenizer, self._show_controls, self.params.stop, self._strip_space)
-            if (self._detokenizes)
-            else None
+            _Writer(llm.tokenizer, params.stop, self._strip_space, self._tool_format) if llm.has_tokenizer else None
         )
-        tokens = generation.run(self._llm._session)
-        first, finish, wanted = True, None, self.params.logprobs is not None
-        for token in tokens:
-            text = writer.push(token) if writer else ""
-            stopped = writer is not None and writer.stopped
-            finish = "stop" if stopped else token.finish_reason
-            if finish is not None:
-                text += writer.flush() if writer else ""
-                break
-            yield Delta(
-                text,
-                () if token.is_end else (token.id,),
-                (token,) if wanted and not token.is_end else None,
-                index=index,
-                prompt_tokens=len(self.prompt),
-                prompt_logprobs=_scored(generation) if first else None,
+        prompt_logprobs: tuple[ScoredToken, ...] | None = None
+        delta = Delta("", index=index, prompt_tokens=len(self.prompt))
+        for count, token in enumerate(generation.run(session)):
+            if count:
+                yield delta
+            elif generation.prompt_logprobs is not None:
+                prompt_logprobs = tuple(generation.prompt_logprobs)
+            delta = replace(
+                delta,
+                text="" if writer is None or token.is_end else writer.push(token.id),
+                token_ids=() if token.is_end else (token.id,),
+                logprobs=None if params.logprobs is None else () if token.is_end else (token,),
+                prompt_logprobs=None if count else prompt_logprobs,
             )
-            first = False
-        else:
-            token, text = None, writer.flush() if writer else ""
-        kept = token is not None and not token.is_end
-        yield Delta(
-            text,
-            (token.id,) if kept and token else (),
-            (token,) if wanted and kept and token else None,
-            finish or generation.finish_reason,
-            index,
-            len(self.prompt),
-            _scored(generation) if first else None,
-            Timings(generation.prefill_seconds, generation.decode_seconds, generation.cached_tokens),
+            if writer is not None and writer.stopped:
+                generation.finish_reason = "stop"
+                break
+        if prompt_logprobs is None and generation.prompt_logprobs is not None:  # nothing was generated
+            delta = replace(delta, prompt_logprobs=tuple(generation.prompt_logprobs))
+        yield replace(
+            delta,
+            text=delta.text + (writer.flush() if writer else ""),
+            finish_reason=generation.finish_reason,
+            tool_calls=writer.calls if writer else (),
+            timings=Timings(generation.prefill_seconds, generation.decode_seconds, generation.cached_tokens),
         )
 
     def completions(self) -> list[Completion]:
@@ -390,52 +408,58 @@ class Request:
         return [self._join(deltas) for deltas in found]
 
     def _join(self, deltas: list[Delta]) -> Completion:
-        text = "".join(d.text for d in deltas)
-        calls: tuple[ToolCall, ...] = ()
-        if self._reader is not None:
-            reader = self._reader()
-            text, calls = reader.push(text) + reader.finish(), reader.calls
         last = deltas[-1]
         assert last.finish_reason is not None
         return Completion(
-            text=text,
+            text="".join(d.text for d in deltas),
             token_ids=tuple(i for d in deltas for i in d.token_ids),
             finish_reason=last.finish_reason,
             prompt_tokens=last.prompt_tokens,
             index=last.index,
             logprobs=None if self.params.logprobs is None else tuple(t for d in deltas for t in d.logprobs or ()),
             prompt_logprobs=deltas[0].prompt_logprobs,
-            tool_calls=calls,
+            tool_calls=last.tool_calls,
             timings=last.timings,
         )
 
 
 class _Writer:
-    """Tokens to the text of an answer: whole characters, cut before a stop string, the template's space taken off."""
+    """Token ids to the text of an answer: whole characters, cut before a stop string, without the template's space.
 
-    def __init__(self, tokenizer: Tokenizer, show_controls: bool, stops: Sequence[str], strip_space: bool) -> None:
-        self._detokenizer = Detokenizer(tokenizer, skip_special=not show_controls)
+    Where tools were offered, calls are taken out of the text.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, stops: Sequence[str], strip_space: bool, tool_format: ToolFormat | None
+    ) -> None:
+        shown = {i for i, text in tokenizer.controls.items() if tool_format and text in tool_format}
+        self._detokenizer = Detokenizer(tokenizer, shown=shown)
         self._checker = StopChecker(stops)
+        self._reader = CallReader(tool_format) if tool_format else None
         self._strip_space = strip_space
 
     @property
     def stopped(self) -> bool:
         return self._checker.matched is not None
 
-    def push(self, token: Token) -> str:
-        return "" if token.is_end else self._take(self._detokenizer.push(token.id))
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        return self._reader.calls if self._reader else ()
 
-    def _take(self, text: str) -> str:
-        if self._strip_space and text:
-            text, self._strip_space = text.removeprefix(" "), False
-        return self._checker.push(text)
+    def push(self, token: int) -> str:
+        return self._read(self._checker.push(self._stripped(self._detokenizer.push(token))))
 
     def flush(self) -> str:
-        return self._take(self._detokenizer.flush()) + self._checker.flush()
+        rest = self._checker.push(self._stripped(self._detokenizer.flush())) + self._checker.flush()
+        return self._read(rest) + (self._reader.finish() if self._reader else "")
 
+    def _stripped(self, text: str) -> str:
+        if self._strip_space and text:
+            text, self._strip_space = text.removeprefix(" "), False
+        return text
 
-def _scored(generation: Generation) -> tuple[ScoredToken, ...] | None:
-    return None if generation.prompt_logprobs is None else tuple(generation.prompt_logprobs)
+    def _read(self, text: str) -> str:
+        return self._reader.push(text) if self._reader else text
 
 
 def _ids(tokens: Sequence[int], vocab_size: int) -> list[int]:
@@ -466,6 +490,12 @@ def _check_arguments(dtype: str, max_context: int | None, threads: int | None) -
     for param, value in (("max_context", max_context), ("threads", threads)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise FathomError("parameter_invalid", param=param, problem=f"{value!r} is not a whole number of 1 or more")
+
+
+def _published(name: str) -> ModelConfig:
+    if (config := published_config(name)) is None:
+        raise FathomError("format_unsupported", what="published shape", found=name, known=", ".join(PUBLISHED))
+    return config
 
 
 def _fitting_context(

@@ -8,7 +8,7 @@ the decoding of the whole (cut before the stop string).
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from .tokenizer import Tokenizer
 
@@ -16,14 +16,17 @@ __all__ = ["Detokenizer", "StopChecker"]
 
 
 class Detokenizer:
-    """``push`` each id, ``flush`` at the end; the pieces joined equal ``tokenizer.decode(ids, skip_special)``."""
+    """``push`` each id, ``flush`` at the end; the pieces joined equal ``tokenizer.decode(ids)``.
 
-    def __init__(self, tokenizer: Tokenizer, *, skip_special: bool = True) -> None:
-        self._tokenizer, self._skip_special = tokenizer, skip_special
+    Control tokens are left out, but for those in ``shown``.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, shown: Container[int] = ()) -> None:
+        self._tokenizer, self._shown = tokenizer, shown
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def push(self, token: int) -> str:
-        if self._skip_special and token in self._tokenizer.controls:
+        if token in self._tokenizer.controls and token not in self._shown:
             return ""
         return self._decoder.decode(self._tokenizer.token_bytes(token))
 

@@ -137,6 +137,11 @@ class ChatTemplate:
         native = DEEPSEEK.opening in self._ids and DEEPSEEK.opening in self.source
         return DEEPSEEK if native else GENERIC
 
+    @property
+    def tool_format_is_known(self) -> bool:
+        """Whether :attr:`tool_format` is what the prompt asks for: the template's, or ours where it knows no tools."""
+        return self.tool_format is DEEPSEEK or "tools" not in self._template.names
+
     @cached_property
     def strips_space(self) -> bool:
         """Whether an answer begins with a space that isn't part of it: the prompt ends as ``Assistant:``."""

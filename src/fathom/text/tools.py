@@ -45,6 +45,9 @@ class ToolFormat:
         """The text with which an answer turns into calls."""
         return self.opening or self.before
 
+    def __contains__(self, text: str) -> bool:
+        return any(text in part for part in (self.opening, self.before, self.between, self.after, self.closing))
+
     def write(self, calls: Sequence[ToolCall]) -> str:
         body = "\n".join(f"{self.before}{c.name}{self.between}{c.arguments}{self.after}" for c in calls)
         return self.opening + body + self.closing
