@@ -84,7 +84,7 @@ class Gate:
             raise FathomError("host_refused", found=host)
         if self.api_key is not None and path not in _OPEN_PATHS:
             scheme, _, key = headers.get("authorization", "").partition(" ")
-            same = hmac.compare_digest(key.strip().encode(), self.api_key.encode())
+            same = hmac.compare_digest(key.strip(" ").encode("latin-1"), self.api_key.encode())
             if scheme.lower() != "bearer" or not same:
                 raise FathomError("api_key_invalid")
 
