@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import numpy as np
 import uvicorn
 from safetensors.numpy import save_file
@@ -47,11 +46,22 @@ CONFIG = {
     "bos_token_id": 0,
     "eos_token_id": 1,
 }
-CONTROLS = (
-    "<｜begin▁of▁sentence｜> <｜end▁of▁sentence｜> <｜▁pad▁｜> <｜User｜> <｜Assistant｜> <｜tool▁calls▁begin｜> <｜tool▁calls▁end｜> "
-    "<｜tool▁call▁begin｜> <｜tool▁call▁end｜> <｜tool▁sep｜> <｜tool▁outputs▁begin｜> <｜tool▁outputs▁end｜> "
-    "<｜tool▁output▁begin｜> <｜tool▁output▁end｜>"
-).split()
+CONTROLS = [
+    "<｜begin▁of▁sentence｜>",
+    "<｜end▁of▁sentence｜>",
+    "<｜▁pad▁｜>",
+    "<｜User｜>",
+    "<｜Assistant｜>",
+    "<｜tool▁calls▁begin｜>",
+    "<｜tool▁calls▁end｜>",
+    "<｜tool▁call▁begin｜>",
+    "<｜tool▁call▁end｜>",
+    "<｜tool▁sep｜>",
+    "<｜tool▁outputs▁begin｜>",
+    "<｜tool▁outputs▁end｜>",
+    "<｜tool▁output▁begin｜>",
+    "<｜tool▁output▁end｜>",
+]
 
 
 def write_checkpoint(folder: Path) -> Path:
@@ -62,7 +72,7 @@ def write_checkpoint(folder: Path) -> Path:
     tensors = {}
     for weight in build_program(ModelConfig.from_dict(CONFIG)).weights.values():
         noise = random.standard_normal(weight.shape, np.float32)
-        tensors[weight.name] = 1 + noise / 8 if len(weight.shape) == 1 else noise / np.sqrt(weight.shape[-1])
+        tensors[weight.name] = 1 + noise / 8 if len(weight.shape) == 1 else noise / np.float32(weight.shape[-1] ** 0.5)
     save_file(tensors, folder / "model.safetensors")
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -288,6 +288,7 @@ class LLM:
         *,
         tools: Sequence[Mapping[str, Any]] | None = None,
         tool_choice: str = "auto",
+        parallel_calls: bool = True,
     ) -> Request:
         """A checked request for a conversation.
 
@@ -311,7 +312,8 @@ class LLM:
             raise FathomError("parameter_invalid", param="tool_choice", problem=problem)
         if required or (template.tool_format_is_known and not params.constraints()):
             controls = {text: i for i, text in self.tokenizer.controls.items()}
-            params = replace(params, grammar=calls_grammar(named, form, controls, required=required))
+            grammar = calls_grammar(named, form, controls, required=required, parallel=parallel_calls)
+            params = replace(params, grammar=grammar)
         return self.request(ids, params, strip_space=strip, tool_format=form)
 
     @contextmanager
@@ -469,7 +471,7 @@ def _ids(tokens: Sequence[int], vocab_size: int) -> list[int]:
         if isinstance(token, bool) or not isinstance(token, int | np.integer):
             raise FathomError("parameter_invalid", param="prompt", problem=f"{token!r} is not a token id")
         if not 0 <= token < vocab_size:
-            raise FathomError("token_out_of_range", found=int(token), last=vocab_size - 1)
+            raise FathomError("token_out_of_range", param="prompt", found=int(token), last=vocab_size - 1)
     return [int(token) for token in tokens]
 
 

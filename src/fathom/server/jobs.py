@@ -26,8 +26,8 @@ Work = Callable[[], Generator[T, None, None]]
 class Job(Generic[T]):
     """One request's generation; iterate it in the event loop that submitted it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, stop: Callable[[], object]) -> None:
+        self._loop, self._stop_work = loop, stop
         self._items: asyncio.Queue[T | Exception | None] = asyncio.Queue()  # None: the end
         self._stop = threading.Event()
         self._future: Future[None] | None = None
@@ -46,6 +46,7 @@ class Job(Generic[T]):
     def cancel(self, error: FathomError | None = None) -> None:
         """Stop the work; the reader sees the end, or ``error``, at once even where the worker needs a moment more."""
         self._stop.set()
+        self._stop_work()
         if self._future is not None:
             self._future.cancel()
         self._items.put_nowait(error)
@@ -79,14 +80,17 @@ class Line:
         """Jobs that run or wait."""
         return len(self._jobs)
 
-    def submit(self, work: Work[T]) -> Job[T]:
-        """Take a place in the line; raises ``queue_full`` where ``max_queue`` others wait already."""
+    def submit(self, work: Work[T], stop: Callable[[], object] = lambda: None) -> Job[T]:
+        """Take a place in the line; raises ``queue_full`` where ``max_queue`` others wait already.
+
+        ``stop`` is called when the job is cancelled: it may end the work between two items.
+        """
         if self._closing:
             raise FathomError("shutting_down")
         if len(self) > self.max_queue:
             raise FathomError("queue_full", waiting=len(self) - 1)
         loop = asyncio.get_running_loop()
-        job: Job[T] = Job(loop)
+        job: Job[T] = Job(loop, stop)
         self._jobs.append(job)
         job._future = self._worker.submit(job.run, work)
         job._future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._jobs.remove, job))

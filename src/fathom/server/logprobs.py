@@ -2,65 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import codecs
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from ..llm import TokenLogprob
+    from ..text.tokenizer import Tokenizer
 
-__all__ = ["Columns", "chat_entry"]
+__all__ = ["Columns", "Scored", "chat_entry"]
 
 _LOWEST = -9999.0  # OpenAI's figure for "as good as impossible"; JSON has no infinity
-TokenBytes = Callable[[int], bytes]
+
+
+class Scored(Protocol):
+    """A token of the prompt or of the answer. ``logprob`` is None for the first token of a prompt."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def logprob(self) -> float | None: ...
+    @property
+    def top(self) -> tuple[tuple[int, float], ...]: ...
 
 
 def _finite(value: float) -> float:
     return max(value, _LOWEST)
 
 
-def chat_entry(entry: TokenLogprob, token_bytes: TokenBytes) -> dict[str, Any]:
-    top = [_named(token, logprob, token_bytes) for token, logprob in entry.top]
-    return {**_named(entry.token_id, entry.logprob, token_bytes), "top_logprobs": top}
+def chat_entry(token: Scored, tokenizer: Tokenizer) -> dict[str, Any]:
+    top = [_named(other, logprob, tokenizer) for other, logprob in token.top]
+    return {**_named(token.id, token.logprob or 0.0, tokenizer), "top_logprobs": top}
 
 
-def _named(token: int, logprob: float | None, token_bytes: TokenBytes) -> dict[str, Any]:
-    raw = token_bytes(token)
-    text = raw.decode("utf-8", "replace")
-    return {"token": text, "logprob": _finite(0.0 if logprob is None else logprob), "bytes": list(raw)}
+def _named(token: int, logprob: float, tokenizer: Tokenizer) -> dict[str, Any]:
+    raw = tokenizer.token_bytes(token)
+    return {"token": _label(raw), "logprob": _finite(logprob), "bytes": list(raw)}
 
 
-def _label(token: int, token_bytes: TokenBytes) -> str:
-    """The token's text, or ``bytes:\\\\xe4\\\\xbd`` where it is a part of a character."""
-    raw = token_bytes(token)
+def _label(raw: bytes) -> str:
+    r"""The token's text, or ``bytes:\xe4\xbd`` where it is a part of a character."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return "bytes:" + "".join(f"\\x{byte:02x}" for byte in raw)
 
 
-@dataclass(slots=True)
 class Columns:
-    """The legacy shape, one entry a token in each list; offsets count characters of the choice's text."""
+    """The legacy shape: one entry a token in each of four lists; offsets count characters of the choice's text."""
 
-    tokens: list[str] = field(default_factory=list)
-    token_logprobs: list[float | None] = field(default_factory=list)
-    top_logprobs: list[dict[str, float] | None] = field(default_factory=list)
-    text_offset: list[int] = field(default_factory=list)
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._offset = 0
+        self._clear()
 
-    def add(self, entries: Sequence[TokenLogprob], offset: int, token_bytes: TokenBytes) -> None:
-        """``entries`` whose text begins at ``offset``; a logprob of None: the first token of a prompt."""
-        for entry in entries:
-            label = _label(entry.token_id, token_bytes)
-            self.tokens.append(label)
-            self.text_offset.append(offset)
-            if entry.logprob is None:
-                self.token_logprobs.append(None)
-                self.top_logprobs.append(None)
+    def _clear(self) -> None:
+        self._tokens: list[str] = []
+        self._token_logprobs: list[float | None] = []
+        self._top_logprobs: list[dict[str, float] | None] = []
+        self._text_offset: list[int] = []
+
+    def add(self, tokens: Iterable[Scored]) -> None:
+        for token in tokens:
+            raw = self._tokenizer.token_bytes(token.id)
+            label = _label(raw)
+            self._tokens.append(label)
+            self._text_offset.append(self._offset)
+            if token.id not in self._tokenizer.controls:  # control tokens are no part of the text
+                self._offset += len(self._decoder.decode(raw))
+            if token.logprob is None:
+                self._token_logprobs.append(None)
+                self._top_logprobs.append(None)
                 continue
-            self.token_logprobs.append(_finite(entry.logprob))
-            top = {_label(token, token_bytes): _finite(logprob) for token, logprob in reversed(entry.top)}
-            self.top_logprobs.append({**top, label: _finite(entry.logprob)})
+            top = {_label(self._tokenizer.token_bytes(i)): _finite(logprob) for i, logprob in reversed(token.top)}
+            self._token_logprobs.append(_finite(token.logprob))
+            self._top_logprobs.append({**top, label: _finite(token.logprob)})
 
-    def dump(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("tokens", "token_logprobs", "top_logprobs", "text_offset")}
+    def take(self) -> dict[str, Any]:
+        """What was added since the last time."""
+        taken = {
+            "tokens": self._tokens,
+            "token_logprobs": self._token_logprobs,
+            "top_logprobs": self._top_logprobs,
+            "text_offset": self._text_offset,
+        }
+        self._clear()
+        return taken

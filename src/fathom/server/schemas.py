@@ -52,6 +52,7 @@ class Message(Part):
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
     refusal: str | None = None
+    reasoning_content: str | None = None  # what reasoning models thought, as DeepSeek's API hands it out and back
 
 
 class FunctionSpec(Part):

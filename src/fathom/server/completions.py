@@ -1,0 +1,128 @@
+"""POST /v1/completions: the legacy route of evaluation harnesses: token-id prompts, echo, prompt logprobs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+
+from ..errors import FathomError
+from .generation import Step, head, sampling_of, submit, usage
+from .logprobs import Columns
+from .schemas import CompletionRequest
+from .service import Service, service_of
+from .sse import EventStream, cancel_with
+from .wire import body_of, ignored_header
+
+if TYPE_CHECKING:
+    from ..llm import LLM
+    from ..llm import Request as Work
+
+__all__ = ["router"]
+
+router = APIRouter()
+MAX_CHOICES = 1024  # prompts times n in one request
+
+
+@router.post("/v1/completions")
+async def create_completion(
+    request: Request,
+    body: Annotated[CompletionRequest, Depends(body_of(CompletionRequest))],
+    service: Annotated[Service, Depends(service_of)],
+) -> Response:
+    service.check_model(body.model)
+    llm = service.llm
+    requests = await asyncio.to_thread(plan, llm, body)
+    answer = Answer(llm, requests, body, service.model_name)
+    job = submit(service.line, requests)
+    headers = ignored_header(body)
+    if body.stream:
+        return EventStream(job, answer.chunks, headers)
+    async with cancel_with(request.receive, job):
+        async for step in job:
+            answer.take(step)
+    return JSONResponse(answer.whole(), headers=headers)
+
+
+def plan(llm: LLM, body: CompletionRequest) -> list[Work]:
+    sampling = {"max_tokens": 16, **sampling_of(body)}  # 16 is OpenAI's default for this route
+    if body.logprobs is not None:
+        sampling["logprobs"] = body.logprobs
+        if body.echo:
+            sampling["prompt_logprobs"] = body.logprobs
+    params = llm.params(**sampling)
+    prompts = _prompts(body.prompt)
+    if len(prompts) * params.n > MAX_CHOICES:
+        problem = f"{len(prompts)} prompts of {params.n} choices; at most {MAX_CHOICES} choices together"
+        raise FathomError("parameter_invalid", param="prompt", problem=problem)
+    return [llm.request(prompt, params) for prompt in prompts]
+
+
+def _prompts(prompt: str | list[int] | list[str] | list[list[int]]) -> Sequence[str | list[int]]:
+    match prompt:
+        case []:
+            raise FathomError("prompt_empty", param="prompt")
+        case str() | [int(), *_]:
+            return [cast("str | list[int]", prompt)]
+    return cast("list[str] | list[list[int]]", prompt)
+
+
+@dataclass(slots=True)
+class Choice:
+    text: str = ""
+    started: bool = False
+    finish_reason: str | None = None
+    columns: Columns | None = None  # log-probabilities, where asked for
+
+
+class Answer:
+    """The response of one request, whole or in chunks."""
+
+    def __init__(self, llm: LLM, requests: list[Work], body: CompletionRequest, model: str) -> None:
+        self._requests, self._echo, self._tokenizer = requests, bool(body.echo), llm.tokenizer
+        self._tokens = {"prompt": sum(len(request.prompt) for request in requests), "completion": 0, "cached": 0}
+        self._with_usage = bool(body.stream_options and body.stream_options.include_usage)
+        self._head = head("cmpl", "text_completion", model)
+        wanted = body.logprobs is not None
+        self._n = requests[0].params.n
+        count = len(requests) * self._n
+        self._choices = [Choice(columns=Columns(llm.tokenizer) if wanted else None) for _ in range(count)]
+
+    def take(self, step: Step) -> str:
+        """The text ``step`` adds."""
+        choice, delta = self._choices[step.choice], step.delta
+        text = delta.text
+        if self._echo and not choice.started:
+            text = self._tokenizer.decode(self._requests[step.choice // self._n].prompt) + text
+        choice.started = True
+        if choice.columns is not None:
+            choice.columns.add(delta.prompt_logprobs or ())
+            choice.columns.add(delta.logprobs or ())
+        choice.text += text
+        choice.finish_reason = delta.finish_reason
+        self._tokens["completion"] += len(delta.token_ids)
+        if delta.timings is not None and delta.index == 0:
+            self._tokens["cached"] += delta.timings.cached_tokens
+        return text
+
+    def whole(self) -> dict[str, Any]:
+        choices = [self._choice(i, choice.text) for i, choice in enumerate(self._choices)]
+        return {**self._head, "choices": choices, "usage": usage(**self._tokens)}
+
+    def chunks(self, step: Step) -> Iterator[dict[str, Any]]:
+        text = self.take(step)
+        finished = self._choices[step.choice].finish_reason is not None
+        if text or finished:
+            chunk = {**self._head, "choices": [self._choice(step.choice, text)]}
+            yield {**chunk, "usage": None} if self._with_usage else chunk
+        if self._with_usage and finished and step.choice == len(self._choices) - 1:
+            yield {**self._head, "choices": [], "usage": usage(**self._tokens)}
+
+    def _choice(self, index: int, text: str) -> dict[str, Any]:
+        choice = self._choices[index]
+        logprobs = choice.columns.take() if choice.columns is not None else None
+        return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": choice.finish_reason}

@@ -1,0 +1,94 @@
+"""From a request's fields to sampling parameters, and from checked requests to the steps of a job."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import FathomError
+from .jobs import Job, Line
+from .schemas import Sampling
+
+if TYPE_CHECKING:
+    from ..llm import Delta, Request
+
+__all__ = ["Step", "head", "sampling_of", "submit", "usage"]
+
+_SAME_NAME = [
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "seed",
+    "n",
+    "stop",
+    "ignore_eos",
+    "max_tokens",
+    "regex",
+    "grammar",
+    "choice",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one choice of the response grew by."""
+
+    choice: int
+    delta: Delta
+
+
+def sampling_of(body: Sampling) -> dict[str, Any]:
+    """The fields of SamplingParams that the request sets; null is the same as leaving a field out."""
+    asked = {name: value for name in _SAME_NAME if (value := getattr(body, name)) is not None}
+    if body.logit_bias:
+        asked["logit_bias"] = {_token_id(key): bias for key, bias in body.logit_bias.items()}
+    return asked
+
+
+def _token_id(key: str) -> int:
+    if not (key.isascii() and key.isdecimal() and len(key) < 10):
+        raise FathomError("parameter_invalid", param="logit_bias", problem=f"{key[:40]!r} is not a token id")
+    return int(key)
+
+
+def submit(line: Line, requests: Sequence[Request]) -> Job[Step]:
+    """Run ``requests`` one after the other; answer ``k`` of the i-th is choice ``i * n + k`` of the response."""
+
+    def work() -> Generator[Step, None, None]:
+        for i, request in enumerate(requests):
+            for delta in request.stream():
+                yield Step(i * request.params.n + delta.index, delta)
+
+    def stop() -> None:
+        for request in requests:
+            request.cancel()
+
+    return line.submit(work, stop)
+
+
+def head(prefix: str, kind: str, model: str) -> dict[str, Any]:
+    """The fields every response and every chunk begins with."""
+    return {
+        "id": f"{prefix}-{secrets.token_hex(12)}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": model,
+        "system_fingerprint": None,
+    }
+
+
+def usage(prompt: int, completion: int, cached: int) -> dict[str, Any]:
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": cached},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }

@@ -1,0 +1,239 @@
+"""Every route: bad input is a 4xx in OpenAI's shape, the queue is bounded, who leaves is not worked for."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fathom.llm import LLM
+from fathom.server import create_app
+from serving import running
+
+HELLO = [{"role": "user", "content": "the cat"}]
+GENERATING = {
+    "/v1/chat/completions": {"messages": HELLO, "max_tokens": 2},
+    "/v1/completions": {"prompt": "the cat", "max_tokens": 2},
+}
+POSTS = {**GENERATING, "/tokenize": {"content": "the cat"}, "/detokenize": {"tokens": [20, 21]}}
+LETTERS = 'ab_ \0\n"\\é中😀'
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 300)
+    | st.floats(-3, 3)
+    | st.text(LETTERS, max_size=4)
+    | st.sampled_from(["user", "text"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "type", "x"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@pytest.fixture(scope="module")
+def llm(checkpoint) -> LLM:
+    return LLM(checkpoint)
+
+
+@pytest.fixture(scope="module")
+def http(llm):
+    with running(create_app(llm, model_name="tiny", body_limit=100_000)) as url, httpx.Client(base_url=url) as client:
+        yield client
+
+
+def in_shape(reply: httpx.Response, status: int | None = None, code: str | None = None) -> bool:
+    error = reply.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert isinstance(error["message"], str)
+    assert "\n" not in error["message"]
+    assert "Traceback" not in reply.text
+    assert reply.headers["x-request-id"]
+    return (status is None or reply.status_code == status) and (code is None or error["code"] == code)
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"", {}, 400),
+        (b"{", {}, 400),
+        (b"[]", {}, 400),
+        (b"{}", {}, 400),
+        (b'{"a": "\xff"}', {}, 400),
+        (b'{"prompt": "\\udc00", "content": "\\udc00", "tokens": ["\\udc00"], "messages": "\\udc00"}', {}, 400),
+        (b'{"a": ' * 50_000, {}, 413),
+        (b'{"a": ' * 10_000, {}, 400),
+        (b"{}", {"content-type": "text/plain"}, 400),
+        (b"a=b", {"content-type": "application/x-www-form-urlencoded"}, 400),
+        (b"{}", {"content-type": "application/json; charset=utf-16"}, 400),
+    ],
+)
+def test_a_bad_body_is_a_4xx_on_every_route(http, path, body, headers, status) -> None:
+    reply = http.post(path, content=body, headers={"content-type": "application/json", **headers})
+    assert in_shape(reply, status)
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_a_good_body_is_answered_on_every_route(http, path) -> None:
+    reply = http.post(path, json={**POSTS[path], "zeal": 1})
+    assert reply.status_code == 200, reply.text
+    assert reply.headers["x-fathom-ignored"] == "zeal"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/", 404, "route_unknown"),
+        ("GET", "/v1/nothing", 404, "route_unknown"),
+        ("GET", "/docs", 404, "route_unknown"),
+        ("POST", "/v1/embeddings", 404, "route_unknown"),
+        ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
+        ("DELETE", "/v1/models", 405, "method_not_allowed"),
+        ("PUT", "/health", 405, "method_not_allowed"),
+        ("OPTIONS", "/v1/chat/completions", 405, "method_not_allowed"),
+        ("GET", "/v1/models/other/name", 404, "model_not_found"),
+        ("GET", "/v1/models/%F0%9F%98%80%0a", 404, "model_not_found"),
+    ],
+)
+def test_unknown_routes_methods_and_models_are_told_in_shape(http, method, path, status, code) -> None:
+    reply = http.request(method, path)
+    assert in_shape(reply, status, code)
+    assert "access-control-allow-origin" not in reply.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "param"),
+    [
+        ("/v1/chat/completions", {"messages": []}, "messages"),
+        ("/v1/chat/completions", {"messages": [{"role": "user"}]}, "messages[0].content"),
+        (
+            "/v1/chat/completions",
+            {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+            "messages[0].content[0].text",
+        ),
+        ("/v1/chat/completions", {"max_completion_tokens": 3}, "max_tokens"),
+        ("/v1/chat/completions", {"temperature": -1}, "temperature"),
+        ("/v1/chat/completions", {"n": 129}, "n"),
+        ("/v1/chat/completions", {"stop": [""]}, "stop"),
+        ("/v1/chat/completions", {"stop": ["x"] * 17}, "stop"),
+        ("/v1/chat/completions", {"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
+        (
+            "/v1/chat/completions",
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": 5}}}},
+            None,
+        ),
+        ("/v1/chat/completions", {"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
+        ("/v1/completions", {"prompt": ""}, "prompt"),
+        ("/v1/completions", {"prompt": []}, "prompt"),
+        ("/v1/completions", {"prompt": ["a", ""]}, "prompt"),
+        ("/v1/completions", {"prompt": [-1]}, "prompt"),
+        ("/v1/completions", {"prompt": [10**6]}, "prompt"),
+        ("/v1/completions", {"prompt": [10**30]}, "prompt"),
+        ("/v1/completions", {"prompt": [20] * 3000}, "prompt"),
+        ("/v1/completions", {"prompt": ["a"] * 100, "n": 100}, "prompt"),
+        ("/v1/completions", {"logprobs": 21}, "logprobs"),
+        ("/v1/completions", {"best_of": 2}, "best_of"),
+        ("/v1/completions", {"suffix": "x"}, "suffix"),
+        ("/v1/completions", {"choice": [""]}, "choice"),
+        ("/v1/completions", {"grammar": "start: :"}, "grammar"),
+        ("/tokenize", {"content": 5}, "content"),
+        ("/detokenize", {"tokens": [-1]}, "tokens"),
+        ("/detokenize", {"tokens": ["a"]}, "tokens[0]"),
+        ("/detokenize", {"tokens": [10**30]}, "tokens"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_bad_values_are_a_400_that_names_the_field(http, path, fields, param, stream) -> None:
+    reply = http.post(path, json={**POSTS[path], "stream": stream, **fields})
+    assert in_shape(reply, 400)
+    assert param is None or reply.json()["error"]["param"] == param
+
+
+@pytest.mark.parametrize("kind", ["image_url", "input_audio", "file", "video"])
+def test_parts_that_are_no_text_are_refused(http, kind) -> None:
+    content = [{"type": "text", "text": "a"}, {"type": kind, kind: {"url": "x"}}]
+    reply = http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": content}]})
+    assert in_shape(reply, 400, "parameter_unsupported")
+    assert reply.json()["error"]["param"].startswith("messages[0].content[1]")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    path=st.sampled_from(list(POSTS)),
+    extra=st.dictionaries(
+        st.sampled_from(
+            [
+                "messages",
+                "prompt",
+                "content",
+                "tokens",
+                "temperature",
+                "top_p",
+                "top_k",
+                "min_p",
+                "seed",
+                "stop",
+                "n",
+                "logprobs",
+                "top_logprobs",
+                "logit_bias",
+                "echo",
+                "tools",
+                "tool_choice",
+                "response_format",
+                "regex",
+                "choice",
+                "stream",
+                "stream_options",
+                "max_completion_tokens",
+            ]
+        ),
+        JSON,
+        min_size=1,
+        max_size=3,
+    ),
+)
+def test_no_json_body_makes_a_500(http, path, extra) -> None:
+    reply = http.post(path, json={**POSTS[path], **extra})
+    assert reply.status_code in (200, 400)
+    assert reply.status_code == 200 or in_shape(reply)
+    assert '"code":"internal"' not in reply.text
+
+
+def test_the_document_of_the_api_is_complete(http) -> None:
+    document = http.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.")
+    for path in POSTS:
+        schema = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert schema["$ref"].startswith("#/components/schemas/")
+    for reference in _references(document):
+        here = document
+        for step in reference.removeprefix("#/").split("/"):
+            here = here[step]
+
+
+def _references(value):
+    if isinstance(value, dict):
+        yield from [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+        value = list(value.values())
+    for item in value if isinstance(value, list) else ():
+        yield from _references(item)
+
+
+def test_while_the_model_loads_health_says_so_and_nothing_generates() -> None:
+    app = create_app(None, model_name="tiny")
+    with running(app) as url, httpx.Client(base_url=url) as client:
+        for reply in (client.get("/health"), client.post("/v1/completions", json={"prompt": "a"})):
+            assert in_shape(reply, 503, "model_loading")
+            assert reply.headers["retry-after"]
+        assert client.get("/version").status_code == 200
+        assert client.get("/v1/models").json()["data"][0]["id"] == "tiny"
+
+
+def test_tokens_go_round(http) -> None:
+    text = "the cat 中 <｜User｜>"
+    tokens = http.post("/tokenize", json={"content": text}).json()["tokens"]
+    assert http.post("/detokenize", json={"tokens": tokens}).json() == {"content": text}
