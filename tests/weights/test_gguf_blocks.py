@@ -1,4 +1,4 @@
-"""GGUF blocks of every type become native matrices without a value changing: float32 for float32 what the package reads."""
+"""GGUF blocks of every type become native matrices without a value changing: bit for bit what the package decodes."""
 
 from __future__ import annotations
 
