@@ -66,6 +66,12 @@ CODES: dict[str, Code] = {
         "tensor {name}: type {found} can't be used here; known: {known}",
         "张量 {name}：不支持类型 {found}；支持：{known}",
     ),
+    "tensor_type_rounded": Code(
+        400,
+        _REQUEST,
+        "tensor {name}: type {found} can't be kept as it is; --dtype int8 (or another) decodes it and rounds once",
+        "张量 {name}：类型 {found} 无法原样保留；用 --dtype int8（或其他格式）解码并舍入一次",
+    ),
     "tensor_not_finite": Code(
         400,
         _REQUEST,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from fathom.engine.runner import NativeModel
 from fathom.model.program import build_program
-from fathom.weights.checkpoint import open_checkpoint
+from fathom.weights.checkpoint import DECODED, open_checkpoint
 from fathom.weights.gguf_vocab import PRE_TOKENIZERS, gguf_tokenizer
 from fathom.weights.gguf_write import TYPES, export_gguf
 from fathom.weights.load import load_weights
@@ -35,9 +36,10 @@ EN = (
     *("How do I make tea?", "Translate 'good morning' into Chinese.", "What is 3 + 5?", "Write a line about the sea."),
     *("Why is the sky blue?", "Thank you for your help."),
 )
-# Two best logits of llama.cpp nearer than this may change places: it rounds activations (to 8 bits, in groups of up to
-# 256), which moves logits of standard deviation 3.8 by 0.1 (root mean square). Largest margin ever passed over: 0.44.
-MARGIN = 0.6
+# Two best logits of llama.cpp nearer than this may change places: both round activations to 8 bits, in other groups,
+# which moves logits of standard deviation 3.8 by 0.1 each (root mean square), more where it changes the choice of an
+# expert. The largest margin seen to be passed over is 0.84, at one of 510 positions.
+MARGIN = 1.0
 
 
 def load(path: Path, dtype: str) -> NativeModel:
@@ -47,7 +49,8 @@ def load(path: Path, dtype: str) -> NativeModel:
 
 
 def there(path: Path, **options):
-    return llama_cpp.Llama(str(path), n_ctx=512, verbose=False, n_threads=2, type_k=F32, type_v=F32, **options)
+    one = {"n_threads": 1, "n_threads_batch": 1}  # waiting threads spin, which is slow where cores are shared
+    return llama_cpp.Llama(str(path), n_ctx=512, verbose=False, type_k=F32, type_v=F32, **one, **options)
 
 
 def logits_there(path: Path, sequences: list[list[int]]) -> Iterator[NDArray[np.float32]]:
@@ -108,10 +111,10 @@ def test_float32_export_gives_the_same_64_greedy_tokens(exports) -> None:
     model, llm = there(exports / "F32.gguf"), LLM(str(exports / "F32.gguf"), dtype="float32")
     params = SamplingParams(temperature=0.0, max_tokens=64)
     for ids in prompts(model):
-        expected = model.create_completion(ids, max_tokens=64, temperature=0.0, repeat_penalty=1.0)
-        (answer,) = llm.generate([ids], params)
-        assert answer.text == expected["choices"][0]["text"]
-        assert answer.completion_tokens == expected["usage"]["completion_tokens"] - (answer.finish_reason == "stop")
+        tokens = islice(model.generate(ids, temp=0.0, repeat_penalty=1.0), 64)
+        expected = list(takewhile(lambda token: token != model.token_eos(), tokens))
+        (answer,) = llm.generate(ids, params)
+        assert list(answer.token_ids) == expected
 
 
 @pytest.mark.parametrize("kind", ["BF16", "Q8_0", "Q4_0"])
@@ -119,7 +122,7 @@ def test_quantised_exports_have_the_same_top_token_where_the_margin_allows(expor
     same_top_tokens(exports / f"{kind}.gguf", conversations)
 
 
-@pytest.mark.parametrize("kind", ["Q4_0", "Q5_0", "Q8_0", "Q4_K_M", "Q4_K_S", "Q6_K"])
+@pytest.mark.parametrize("kind", ["Q4_0", "Q5_0", "Q8_0", "Q4_K_S", "Q4_K_M", "Q5_K_M", "Q6_K"])
 def test_files_quantised_by_llama_cpp_have_the_same_top_token(exports, conversations, tmp_path, kind) -> None:
     params = llama_cpp.llama_model_quantize_default_params()
     params.nthread, params.ftype = 2, getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}")
@@ -130,7 +133,8 @@ def test_files_quantised_by_llama_cpp_have_the_same_top_token(exports, conversat
 
 
 def same_top_tokens(path: Path, conversations: list[list[int]]) -> None:
-    for dtype in ("auto", "float32"):
+    rounds = any(ref.type in DECODED for ref in open_checkpoint(path).tensors.values())
+    for dtype in ("int8" if rounds else "auto", "float32"):
         clear = total = 0
         model = load(path, dtype)
         for ids, expected in zip(conversations, logits_there(path, conversations), strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import gguf
 import numpy as np
 import pytest
@@ -9,10 +11,12 @@ from gguf import GGMLQuantizationType
 
 from fathom.config import ModelConfig
 from fathom.errors import FathomError
-from fathom.weights.checkpoint import QUANTIZED
+from fathom.model.program import build_program
+from fathom.weights.checkpoint import QUANTIZED, open_checkpoint
 from fathom.weights.gguf_read import read_gguf
 from fathom.weights.gguf_write import architecture_fields
-from gguf_tiny import SMALL, write_gguf
+from fathom.weights.load import load_weights
+from gguf_tiny import SMALL, save_tiny, write_gguf
 
 ROWS, COLUMNS, EXPERTS = 40, 512, 3
 HALVES = {"Q4_0": [0], "Q5_0": [0], "Q8_0": [0], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}  # bytes of scales
@@ -49,6 +53,22 @@ def test_each_expert_of_a_quantised_stack_has_its_own_values(tmp_path, kind) -> 
     for expert in range(EXPERTS):
         values = checkpoint.tensors[f"model.layers.0.mlp.experts.{expert}.up_proj.weight"].floats()
         assert np.array_equal(values, gguf.quants.dequantize(blocks[expert], GGMLQuantizationType[kind]))
+
+
+def test_further_types_are_decoded_where_a_format_is_asked_for_and_refused_otherwise(tmp_path) -> None:
+    save_tiny(tmp_path)
+    source = open_checkpoint(tmp_path)
+    name = "model.layers.1.mlp.shared_experts.up_proj.weight"
+    blocks = gguf.quants.quantize(source.tensors[name].floats(), GGMLQuantizationType.Q5_1)
+    blocks.tofile(tmp_path / "blocks")
+    ref = replace(source.tensors[name], type="Q5_1", path=tmp_path / "blocks", offset=0, nbytes=blocks.nbytes)
+    changed, program = replace(source, tensors=dict(source.tensors) | {name: ref}), build_program(source.config)
+    with pytest.raises(FathomError, match=r"Q5_1.*--dtype int8"):
+        load_weights(changed, program)
+    values = gguf.quants.dequantize(blocks, GGMLQuantizationType.Q5_1)
+    assert np.array_equal(load_weights(changed, program, "float32")[name].unpack(), values)
+    rounded = load_weights(changed, program, "int8")[name].unpack()
+    assert np.abs(rounded - values).max() <= np.abs(values).max() / 250
 
 
 @pytest.mark.parametrize("kind", QUANTIZED)

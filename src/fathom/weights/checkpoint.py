@@ -29,9 +29,13 @@ if TYPE_CHECKING:
     from fathom.config import ModelConfig
     from fathom.model.program import Weight
 
-__all__ = ["DENSE", "QUANTIZED", "Checkpoint", "TensorRef", "aligned", "open_checkpoint", "pack"]
+__all__ = ["DECODED", "DENSE", "QUANTIZED", "Checkpoint", "TensorRef", "aligned", "open_checkpoint", "pack"]
 
 DENSE = ("F32", "F16", "BF16")
+DECODED = (  # further block types: no exact layout here, so they are decoded and rounded where a format is asked for
+    *("Q4_1", "Q5_1", "Q2_K", "Q3_K", "IQ4_NL", "IQ4_XS", "IQ3_S", "IQ3_XXS", "IQ2_S", "IQ2_XS", "IQ2_XXS"),
+    *("IQ1_S", "IQ1_M", "MXFP4"),
+)
 QUANTIZED = ("Q8_0", "Q4_0", "Q5_0", "Q4_K", "Q5_K", "Q6_K")  # GGUF block types that repack exactly
 TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
@@ -83,7 +87,12 @@ class TensorRef:
 
     def floats(self) -> NDArray[np.float32]:
         """The exact values as float32 of ``shape``, decoded from any loadable type."""
-        values = dense_floats(self.read(), self.type) if self.type in DENSE else self.matrix().unpack()
+        if self.type in DECODED:
+            from gguf import GGMLQuantizationType, dequantize
+
+            values: NDArray[np.float32] = dequantize(self.read(), GGMLQuantizationType[self.type])
+        else:
+            values = dense_floats(self.read(), self.type) if self.type in DENSE else self.matrix().unpack()
         return values.reshape(self.shape)
 
     def matrix(self) -> Matrix:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fathom.errors import FathomError
 from fathom.model.formats import FORMATS, GROUPS, storage
 from fathom.model.program import Program, Weight
-from fathom.weights.checkpoint import DENSE, QUANTIZED, Checkpoint, TensorRef, aligned, pack
+from fathom.weights.checkpoint import DECODED, DENSE, QUANTIZED, Checkpoint, TensorRef, aligned, pack
 from fathom.weights.names import split_kv_b
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def sources(checkpoint: Checkpoint, program: Program, dtype: str) -> list[Source
             shapes = dict(halves)
         refs = tuple(checkpoint.tensors[name] for name in shapes)
         for ref in refs:
-            _check(ref, shapes[ref.name])
+            _check(ref, shapes[ref.name], dtype)
         if len(refs) == 2 and dtype not in ("float32", "bfloat16") and all(ref.type not in DENSE for ref in refs):
             found += [Source(Weight(ref.name, ref.shape, weight.role), (ref,)) for ref in refs]
         else:
@@ -103,10 +103,12 @@ def sources(checkpoint: Checkpoint, program: Program, dtype: str) -> list[Source
     return found
 
 
-def _check(ref: TensorRef, shape: tuple[int, ...]) -> None:
+def _check(ref: TensorRef, shape: tuple[int, ...], dtype: str) -> None:
     if ref.shape != shape:
         raise FathomError("tensor_shape", name=ref.name, found=list(ref.shape), expected=list(shape))
-    if ref.type not in (*DENSE, *QUANTIZED, "packed"):
+    if ref.type in DECODED and dtype == "auto":
+        raise FathomError("tensor_type_rounded", name=ref.name, found=ref.type)
+    if ref.type not in (*DENSE, *QUANTIZED, *DECODED, "packed"):
         raise FathomError("tensor_type", name=ref.name, found=ref.type, known=", ".join((*DENSE, *QUANTIZED)))
 
 
@@ -115,7 +117,7 @@ def target(source: Source, dtype: str, group: int) -> tuple[str, int]:
     if dtype == "auto":
         return (KEEP, 0) if len(source.refs) == 1 else ("F32", 0)
     kind, group = storage(source.weight, dtype, group)
-    if len(source.refs) == 1:
+    if len(source.refs) == 1 and source.refs[0].type not in DECODED:
         stored = source.refs[0]
         fits = kind in ("F32", stored.type) if stored.type in DENSE else BITS.get(kind, 0) >= _bits(stored)
         if fits:
