@@ -21,6 +21,7 @@ def one_line(text: str) -> bool:
         (["chat", "--nonsense"], "--nonsense"),
         (["frobnicate"], "frobnicate"),
         (["quantize", "a"], "DST"),
+        (["quantize", "a", "b"], "--format"),
         (["chat", "--top-k", "many"], "--top-k"),
         (["serve", "--port", "99999999"], "--port"),
     ],
@@ -35,6 +36,13 @@ def test_wrong_calls_exit_2_and_name_what_is_wrong(fathom, arguments, names) -> 
 def test_errors_speak_chinese_in_a_chinese_locale(fathom, monkeypatch) -> None:
     monkeypatch.setenv("FATHOM_LANG", "zh")
     assert "没有选项 --nonsense" in fathom("chat", "--nonsense").err
+
+
+def test_no_verb_shows_the_help(fathom) -> None:
+    done = fathom()
+    assert (done.code, done.out) == (2, "")
+    assert "doctor" in done.err
+    assert done.err.count("\n") > 10
 
 
 @pytest.mark.parametrize("stdin", [b"", b"\n  \n\t\n"])

@@ -285,6 +285,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "col.flops": ("FLOPs a token", "每 token FLOPs"),
     # usage
     "usage.option": ("there is no option {name}; see `{command} --help`", "没有选项 {name}；见 `{command} --help`"),
+    "usage.missing": ("{name} is missing; see `{command} --help`", "缺少 {name}；见 `{command} --help`"),
+    "usage.value": ("{name}: {problem}; see `{command} --help`", "{name}：{problem}；见 `{command} --help`"),
     "usage.other": ("{problem} See `{command} --help`.", "{problem} 见 `{command} --help`。"),
     "debug": (
         "unexpected error: {kind}: {problem} (FATHOM_DEBUG=1 shows where)",
