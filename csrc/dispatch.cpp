@@ -1,4 +1,4 @@
-// Chooses the instruction level: what the CPU and the system offer, what passes its self-test, what FATHOM_CPU asks for.
+// Chooses the instruction level: what CPU and system offer, what passes its self-test, what FATHOM_CPU asks for.
 #include "dispatch.h"
 
 #include <cmath>
@@ -123,13 +123,14 @@ bool passes_self_test(const Kernels& level) {
     std::vector<uint16_t> halves;
     for (float value : values) halves.push_back(type == Type::F16 ? float_to_half(value) : float_to_bf16(value));
     Matrix w = dense_shape(type, 19, 45);
-    w.codes = type == Type::F32 ? reinterpret_cast<uint8_t*>(values.data()) : reinterpret_cast<uint8_t*>(halves.data());
+    w.codes = reinterpret_cast<uint8_t*>(halves.data());
+    if (type == Type::F32) w.codes = reinterpret_cast<uint8_t*>(values.data());
     if (!products_agree(level, plain, w, random)) return false;
   }
   for (int bits : {4, 8}) {
     std::vector<float> values = random.floats(19 * 192);
-    Matrix w = pack_dense(reinterpret_cast<uint8_t*>(values.data()), static_cast<int64_t>(values.size()) * 4, Type::F32,
-                          19, 192, bits, 64);
+    const uint8_t* bytes = reinterpret_cast<uint8_t*>(values.data());
+    Matrix w = pack_dense(bytes, 19 * 192 * 4, Type::F32, 19, 192, bits, 64);
     if (!products_agree(level, plain, w, random)) return false;
   }
   return products_agree(level, plain, random_k(Type::I4, true, 32, 19, 256, random), random) &&
@@ -142,13 +143,14 @@ bool passes_self_test(const Kernels& level) {
 
 std::vector<const Kernels*> find_usable() {
   CpuFeatures cpu = cpu_features();
+  const Kernels* offered[] = {has_avx512(cpu) ? kernels_avx512() : nullptr, has_avx2(cpu) ? kernels_avx2() : nullptr};
   std::vector<const Kernels*> usable;
-  for (const Kernels* level : {has_avx512(cpu) ? kernels_avx512() : nullptr, has_avx2(cpu) ? kernels_avx2() : nullptr}) {
+  for (const Kernels* level : offered) {
     if (level == nullptr) continue;
     if (passes_self_test(*level)) {
       usable.push_back(level);
     } else {
-      std::fprintf(stderr, "fathom: the %s kernels fail their self-test on this machine and are not used\n", level->name);
+      std::fprintf(stderr, "fathom: the %s kernels fail their self-test here and are not used\n", level->name);
     }
   }
   usable.push_back(kernels_portable());
@@ -196,7 +198,7 @@ const Kernels* kernels(const char* level) {
   }
   for (const char* known : {"avx512", "avx2"}) {
     if (std::strcmp(known, level) == 0) {
-      throw std::runtime_error("instruction level " + std::string(level) + " can't be used on this CPU; usable: " + names);
+      throw std::runtime_error("instruction level " + std::string(level) + " can't be used here; usable: " + names);
     }
   }
   throw std::runtime_error("unknown instruction level '" + std::string(level) +

@@ -79,8 +79,8 @@ void decode(const Matrix& w, const Planes<V>& planes, int64_t k0, int64_t cols, 
 
 // ---- int8 activations ----
 
-// Asks for the lines 4 KiB on. With several tokens a line takes long enough for memory to work ahead (measured: +15 % at
-// 4 tokens, +20 % at 8, Zen 4, November 2026); with one the hardware streams better alone (-20 % if asked).
+// Asks for the lines 4 KiB on. With several tokens a line takes long enough for memory to work ahead (measured: +15 %
+// at 4 tokens, +20 % at 8, Zen 4, November 2026); with one the hardware streams better alone (-20 % if asked).
 template <Type T>
 void fetch(const uint8_t* codes, int64_t k) {
   const char* ahead = reinterpret_cast<const char*>(codes) + k * (T == Type::I8 ? 16 : 8) + 4096;

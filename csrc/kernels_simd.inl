@@ -142,7 +142,8 @@ void add_tile(const uint8_t* rows, int64_t row_bytes, int64_t n_rows, const floa
   const bool whole = C > 1 || count == V::kWidth;
   F sums[N][C];
   for (int t = 0; t < N; ++t) {
-    for (int c = 0; c < C; ++c) sums[t][c] = whole ? V::load(y + t * ldy + c * V::kWidth) : load_tail<V>(y + t * ldy, count);
+    const float* from = y + t * ldy;
+    for (int c = 0; c < C; ++c) sums[t][c] = whole ? V::load(from + c * V::kWidth) : load_tail<V>(from, count);
   }
   for (int64_t r = 0; r < n_rows; ++r) {
     F weights[C];
@@ -293,7 +294,8 @@ void soften(float* score, int64_t seen, float* m, float* l, float* acc, int64_t 
   V::store(keep, exp_negative<V>(V::set1(*m - largest)));
   *l = *l * keep[0] + V::sum(total);
   *m = largest;
-  if (keep[0] != 1.0f) map2<V>(acc, acc, dv, acc, [factor = V::set1(keep[0])](auto a, auto) { return V::mul(a, factor); });
+  if (keep[0] == 1.0f) return;
+  map2<V>(acc, acc, dv, acc, [factor = V::set1(keep[0])](auto a, auto) { return V::mul(a, factor); });
 }
 
 template <class V>

@@ -57,7 +57,7 @@ struct Matrix {
 Matrix dense_shape(Type type, int64_t rows, int64_t cols);
 Matrix packed_shape(Type type, Scale scale, bool has_min, int group, int64_t rows, int64_t cols);
 
-// The matrix of this shape over `nbytes` bytes at `blob`, which `owner` keeps alive. A packed one must be aligned to 64.
+// The matrix of this shape over `nbytes` bytes at `blob`, which `owner` keeps alive. A packed blob is aligned to 64.
 Matrix over(Matrix shape, const uint8_t* blob, std::shared_ptr<void> owner);
 
 // The matrix of this shape over new memory, zeroed.

@@ -115,7 +115,8 @@ struct Q5_K {  // as Q4_K with 32 bytes of fifth bits before the nibbles: bit i 
   }
 };
 
-struct Q6_K {  // 128 bytes of nibbles, 64 of upper bit pairs, 16 int8 multipliers, half d. value = d * mult * (code - 32)
+// 128 bytes of nibbles, 64 of upper bit pairs, 16 int8 multipliers, half d. value = d * mult * (code - 32)
+struct Q6_K {
   static constexpr int kBlock = 256, kBytes = 210, kGroup = 16;
   static constexpr Type kType = Type::I8;
   static constexpr Scale kScale = Scale::K;
@@ -180,7 +181,8 @@ Matrix repack_gguf(const uint8_t* data, int64_t nbytes, const std::string& sourc
   for (const Entry& format : kFormats) {
     if (source == format.name) return format.repack(data, nbytes, format.name, rows, cols);
   }
-  throw std::invalid_argument("no exact repacking of " + source + "; there is one of Q8_0, Q4_0, Q5_0, Q4_K, Q5_K, Q6_K");
+  throw std::invalid_argument("no exact repacking of " + source +
+                              "; there is one of Q8_0, Q4_0, Q5_0, Q4_K, Q5_K, Q6_K");
 }
 
 }  // namespace fathom

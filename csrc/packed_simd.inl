@@ -1,5 +1,5 @@
-// Matrices of any type on every SIMD level: dense rows go straight to kernels_simd.inl, packed ones are decoded to floats
-// a block at a time or multiplied with int8 activations. A level supplies `decode` and `int8_block` below.
+// Matrices of any type on every SIMD level: dense rows go straight to kernels_simd.inl, packed ones are decoded to
+// floats a block at a time or multiplied with int8 activations. A level supplies `decode` and `int8_block` below.
 
 namespace fathom {
 namespace {
@@ -34,18 +34,21 @@ struct Planes {
     return V::mul(factor, V::load_int8(reinterpret_cast<const int8_t*>(scales) + group * 16 + lane));
   }
   typename V::F min(int64_t group, int lane = 0) const {
-    return V::mul(V::load_half(supers_min + group / groups_per_super * 16 + lane), V::load_int8(mins + group * 16 + lane));
+    auto factor = V::load_half(supers_min + group / groups_per_super * 16 + lane);
+    return V::mul(factor, V::load_int8(mins + group * 16 + lane));
   }
 };
 
-// Columns [k0, k0 + cols), in 16s, of the block's 16 rows to out, rows kScratch apart. Exact: scale * (code - zero) [- min].
+// Columns [k0, k0 + cols), in 16s, of the block's 16 rows to out, rows kScratch apart; exact,
+// scale * (code - zero) [- min].
 template <class V, Type T, Scale S>
 void decode(const Matrix& w, const Planes<V>& planes, int64_t k0, int64_t cols, float* out);
 
 // 16 rows x N tokens from t0 over the columns [0, cols). Per kStep columns (32, or 16 where a scale serves 16): an
 // integer product less zero * sum, then one float step, (scale_w * scale_x) * product [- min * (scale_x * sum)].
 template <class V, Type T, Scale S, int kStep, int N>
-void int8_block(const Matrix& w, const Planes<V>& planes, const Int8Rows& x, int64_t t0, int64_t cols, float (*out)[16]);
+void int8_block(const Matrix& w, const Planes<V>& planes, const Int8Rows& x, int64_t t0, int64_t cols,
+                float (*out)[16]);
 
 template <auto Value>
 using Constant = std::integral_constant<decltype(Value), Value>;
