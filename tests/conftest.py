@@ -9,6 +9,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on small mat
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("house", deadline=None, derandomize=True)  # a busy machine is slow, and runs are repeatable
+settings.load_profile("house")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -36,7 +36,7 @@ class Detokenizer:
 
 
 class StopChecker:
-    """Cuts a stream of text before the earliest stop string, also one that spans several pieces."""
+    """Cuts a stream of text before the stop string that is complete first, however the text is cut into pieces."""
 
     def __init__(self, stops: Iterable[str]) -> None:
         self._stops = tuple(s for s in stops if s)
@@ -48,8 +48,8 @@ class StopChecker:
         if self.matched is not None:
             return ""
         text = self._held + text
-        if hits := [(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0]:
-            at, self.matched = min(hits)
+        if hits := [(at + len(stop), at, stop) for stop in self._stops if (at := text.find(stop)) >= 0]:
+            _, at, self.matched = min(hits)
             self._held = ""
             return text[:at]
         keep = max((_overlap(text, stop) for stop in self._stops), default=0)

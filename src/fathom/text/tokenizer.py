@@ -87,21 +87,25 @@ class Tokenizer:
 
     def encode(self, text: str, *, add_bos: bool = False, allow_special: bool = False) -> list[int]:
         """The ids of ``text``. Unless ``allow_special``, a control token spelled out in it becomes ordinary tokens."""
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:  # a lone surrogate
+            raise FathomError("encoding", where="the text", offset=len(text[: error.start].encode())) from None
         segments = self.split_controls(text) if allow_special else (text,)
         return [*(self.prefix if add_bos else ()), *self.join(segments)]
 
     def join(self, segments: Iterable[str | int]) -> list[int]:
         """The ids of a text given in segments: ordinary text, and ids of control tokens between."""
+        split = (self._split(s, self._ordinary_pattern) if isinstance(s, str) else (s,) for s in segments)
+        pieces = [piece for group in split for piece in group if piece != ""]
         ids: list[int] = []
-        rstrip = False  # a token flagged so takes the blanks after it
-        for segment in segments:
-            for piece in self._split(segment, self._ordinary_pattern) if isinstance(segment, str) else (segment,):
-                if isinstance(piece, str):
-                    self._encode_plain(piece.lstrip() if rstrip else piece, ids)
-                    rstrip = False
-                else:
-                    ids.append(piece)
-                    rstrip = piece in self._rstrip
+        for before, piece, after in zip([None, *pieces], pieces, [*pieces[1:], None], strict=False):
+            if isinstance(piece, int):
+                ids.append(piece)
+                continue
+            piece = piece.lstrip() if before in self._rstrip else piece
+            piece = piece.rstrip() if after in self._lstrip else piece
+            ids += self._library.encode(piece, add_special_tokens=False).ids
         return ids
 
     def split_controls(self, text: str) -> Iterator[str | int]:
@@ -111,20 +115,10 @@ class Tokenizer:
     def _split(self, text: str, pattern: re.Pattern[str] | None) -> Iterator[str | int]:
         start = 0
         for match in pattern.finditer(text) if pattern else ():
-            token = self._id_of[match[0]]
-            before = text[start : match.start()]
-            yield before.rstrip() if token in self._lstrip else before
-            yield token
+            yield text[start : match.start()]
+            yield self._id_of[match[0]]
             start = match.end()
         yield text[start:]
-
-    def _encode_plain(self, text: str, ids: list[int]) -> None:
-        if not text:
-            return
-        try:
-            ids.extend(self._library.encode(text, add_special_tokens=False).ids)
-        except UnicodeEncodeError as error:  # a lone surrogate
-            raise FathomError("encoding", where="the text", offset=len(text[: error.start].encode())) from None
 
     def special(self, name: str) -> int:
         """The id of an added token by its spelling; KeyError where the vocabulary lacks it."""
