@@ -64,8 +64,8 @@ CONTROLS = [
 ]
 
 
-def write_checkpoint(folder: Path) -> Path:
-    """A tiny random checkpoint in the official layout."""
+def write_checkpoint(folder: Path, head_scale: float = 1.0) -> Path:
+    """A tiny random checkpoint in the official layout; ``head_scale`` multiplies the logits."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(CONFIG), "utf-8")
     random = np.random.default_rng(7)
@@ -73,6 +73,7 @@ def write_checkpoint(folder: Path) -> Path:
     for weight in build_program(ModelConfig.from_dict(CONFIG)).weights.values():
         noise = random.standard_normal(weight.shape, np.float32)
         tensors[weight.name] = 1 + noise / 8 if len(weight.shape) == 1 else noise / np.float32(weight.shape[-1] ** 0.5)
+    tensors["lm_head.weight"] *= np.float32(head_scale)
     save_file(tensors, folder / "model.safetensors")
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -66,6 +66,7 @@ def test_chat_answers_with_usage_and_a_reason(client) -> None:
     assert usage.prompt_tokens > 0
     assert 0 < usage.completion_tokens <= 8
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
+    assert reply.model_extra["timings"]["predicted_n"] == usage.completion_tokens
 
 
 def test_a_seed_fixes_the_answer_and_choices_differ(client) -> None:
@@ -93,7 +94,8 @@ def test_a_stream_is_role_deltas_reason_and_usage_and_adds_up_to_the_whole(clien
     assert all(chunk.usage is None for chunk in chunks)
     if last is not None:
         assert last.choices == []
-        assert last.usage == whole.usage
+        assert last.usage.total_tokens == whole.usage.total_tokens
+        assert last.usage.completion_tokens == whole.usage.completion_tokens
 
 
 def test_log_probabilities_of_chat_have_bytes_and_alternatives(client) -> None:
@@ -285,6 +287,18 @@ def test_errors_arrive_as_the_clients_exceptions_before_any_stream(client, optio
     assert caught.value.code == code
     assert caught.value.param == param
     assert set(caught.value.body) == {"message", "type", "param", "code"}
+
+
+def test_a_failure_of_the_model_is_an_exception_streamed_or_not(tmp_path) -> None:
+    broken = LLM(write_checkpoint(tmp_path / "broken", head_scale=1e38))  # logits beyond float32
+    with running(create_app(broken, model_name=NAME)) as url:
+        client = openai.OpenAI(base_url=url + "/v1", api_key="none", max_retries=0, timeout=60)
+        with pytest.raises(openai.InternalServerError) as caught:
+            chat(client)
+        assert caught.value.code == "not_finite"
+        with pytest.raises(openai.APIError, match="NaN") as caught:
+            list(chat(client, stream=True))
+        assert caught.value.code == "not_finite"
 
 
 def test_special_tokens_in_user_text_are_plain_text(client, llm) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from fathom.llm import LLM
 from fathom.server import create_app
+from fathom.server.schemas import ChatRequest, CompletionRequest
 from serving import running
 
 HELLO = [{"role": "user", "content": "the cat"}]
@@ -209,6 +212,9 @@ def test_the_document_of_the_api_is_complete(http) -> None:
     for path in POSTS:
         schema = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
         assert schema["$ref"].startswith("#/components/schemas/")
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert set(operation["responses"]) == {"200", "default"}
     for reference in _references(document):
         here = document
         for step in reference.removeprefix("#/").split("/"):
@@ -221,6 +227,27 @@ def _references(value):
         value = list(value.values())
     for item in value if isinstance(value, list) else ():
         yield from _references(item)
+
+
+def test_fields_set_to_null_are_as_good_as_left_out(http) -> None:
+    for path, model in (("/v1/chat/completions", ChatRequest), ("/v1/completions", CompletionRequest)):
+        body = {**dict.fromkeys([*model.model_fields, *model.unsupported]), **GENERATING[path]}
+        reply = http.post(path, json=body)
+        assert reply.status_code == 200, reply.text
+        assert "x-fathom-ignored" not in reply.headers
+
+
+def test_echo_streams_the_prompt_first(http) -> None:
+    body = {"prompt": ["the cat", "the rat"], "max_tokens": 3, "echo": True, "logprobs": 1, "temperature": 0}
+    whole = http.post("/v1/completions", json=body).json()["choices"]
+    lines = http.post("/v1/completions", json={**body, "stream": True}).text.split("\n\n")
+    assert lines[-2:] == ["data: [DONE]", ""]
+    chunks = [json.loads(line.removeprefix("data: "))["choices"][0] for line in lines[:-2]]
+    for choice in whole:
+        mine = [chunk for chunk in chunks if chunk["index"] == choice["index"]]
+        assert "".join(chunk["text"] for chunk in mine) == choice["text"]
+        for column, values in choice["logprobs"].items():
+            assert [value for chunk in mine for value in chunk["logprobs"][column]] == values
 
 
 def test_while_the_model_loads_health_says_so_and_nothing_generates() -> None:

@@ -146,6 +146,23 @@ def test_a_reader_that_never_reads_does_not_hold_up_the_next() -> None:
     run(scenario)
 
 
+def test_a_reader_that_falls_too_far_behind_is_given_up(monkeypatch) -> None:
+    monkeypatch.setattr("fathom.server.jobs.MAX_UNREAD", 10)
+
+    def work():
+        for i in range(10_000):
+            time.sleep(0.0001)
+            yield i
+
+    async def scenario(line):
+        job = line.submit(work)
+        await until(lambda: len(line) == 0)
+        with pytest.raises(FathomError, match="unread"):
+            [item async for item in job]
+
+    run(scenario)
+
+
 def test_draining_turns_away_waiters_and_newcomers_and_ends_the_running_one_after_the_grace() -> None:
     def endless():
         while True:

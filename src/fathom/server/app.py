@@ -32,6 +32,23 @@ _BODIES: dict[str, type[Body]] = {
     "/tokenize": TokenizeRequest,
     "/detokenize": DetokenizeRequest,
 }
+_NULLABLE = {"type": ["string", "null"]}
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": _NULLABLE,
+                "code": _NULLABLE,
+            },
+        }
+    },
+}
 
 
 def create_app(
@@ -79,18 +96,23 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's document and, since bodies are read by :mod:`wire`, their schemas."""
-    if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, routes=app.routes)
-        _, bodies = models_json_schema(
-            [(model, "validation") for model in _BODIES.values()], ref_template="#/components/schemas/{model}"
-        )
-        document.setdefault("components", {}).setdefault("schemas", {}).update(bodies["$defs"])
-        for path, model in _BODIES.items():
-            schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-            document["paths"][path]["post"]["requestBody"] = {
-                "required": True,
-                "content": {"application/json": {"schema": schema}},
-            }
-        app.openapi_schema = document
-    return app.openapi_schema
+    """FastAPI's document with the bodies that :mod:`wire` reads and the one shape all errors have."""
+    if app.openapi_schema is not None:
+        return app.openapi_schema
+    document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    _, bodies = models_json_schema(
+        [(model, "validation") for model in _BODIES.values()], ref_template="#/components/schemas/{model}"
+    )
+    document["components"] = {"schemas": {**bodies["$defs"], "Error": _ERROR}}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)  # FastAPI's own, which never occurs
+            operation["responses"]["default"] = {"description": "Error", "content": _json("Error")}
+        if path in _BODIES:
+            operations["post"]["requestBody"] = {"required": True, "content": _json(_BODIES[path].__name__)}
+    app.openapi_schema = document
+    return document
+
+
+def _json(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from .chat_plan import ChatPlan, plan_chat
-from .generation import Step, head, submit, usage
+from .generation import Meter, Step, head, submit
 from .logprobs import chat_entry
 from .schemas import ChatRequest
 from .service import Service, service_of
@@ -99,14 +99,12 @@ class Answer:
         self._head = head("chatcmpl", "chat.completion.chunk" if body.stream else "chat.completion", model)
         self._logprobs = bool(body.logprobs)
         self._with_usage = bool(body.stream_options and body.stream_options.include_usage)
-        self._tokens = {"prompt": len(request.prompt), "completion": 0, "cached": 0}
+        self._meter = Meter(len(request.prompt))
         self._choices = [Choice(plan.named) for _ in range(request.params.n)]
 
     def take(self, step: Step) -> None:
         choice, delta = self._choices[step.choice], step.delta
-        self._tokens["completion"] += len(delta.token_ids)
-        if delta.timings is not None and step.choice == 0:
-            self._tokens["cached"] = delta.timings.cached_tokens
+        self._meter.add(delta)
         if self._logprobs:
             choice.logprobs += [chat_entry(token, self._tokenizer) for token in delta.logprobs or ()]
         choice.take(delta)
@@ -121,7 +119,7 @@ class Answer:
             }
             for i, choice in enumerate(self._choices)
         ]
-        return {**self._head, "choices": choices, "usage": usage(**self._tokens)}
+        return {**self._head, "choices": choices, **self._meter.dump()}
 
     def chunks(self, step: Step) -> Iterator[dict[str, Any]]:
         choice = self._choices[step.choice]
@@ -138,7 +136,7 @@ class Answer:
             yield self._chunk(step.choice, delta)
         yield self._chunk(step.choice, {}, choice.logprobs, choice.finish_reason)
         if self._with_usage and step.choice == len(self._choices) - 1:
-            yield {**self._head, "choices": [], "usage": usage(**self._tokens)}
+            yield {**self._head, "choices": [], **self._meter.dump()}
 
     def _chunk(
         self, index: int, delta: dict[str, Any], logprobs: list[dict[str, Any]] | None = None, finish: str | None = None

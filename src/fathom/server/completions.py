@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from ..errors import FathomError
-from .generation import Step, head, sampling_of, submit, usage
+from .generation import Meter, Step, head, sampling_of, submit
 from .logprobs import Columns
 from .schemas import CompletionRequest
 from .service import Service, service_of
@@ -84,7 +84,7 @@ class Answer:
 
     def __init__(self, llm: LLM, requests: list[Work], body: CompletionRequest, model: str) -> None:
         self._requests, self._echo, self._tokenizer = requests, bool(body.echo), llm.tokenizer
-        self._tokens = {"prompt": sum(len(request.prompt) for request in requests), "completion": 0, "cached": 0}
+        self._meter = Meter(sum(len(request.prompt) for request in requests))
         self._with_usage = bool(body.stream_options and body.stream_options.include_usage)
         self._head = head("cmpl", "text_completion", model)
         wanted = body.logprobs is not None
@@ -104,14 +104,12 @@ class Answer:
             choice.columns.add(delta.logprobs or ())
         choice.text += text
         choice.finish_reason = delta.finish_reason
-        self._tokens["completion"] += len(delta.token_ids)
-        if delta.timings is not None and delta.index == 0:
-            self._tokens["cached"] += delta.timings.cached_tokens
+        self._meter.add(delta)
         return text
 
     def whole(self) -> dict[str, Any]:
         choices = [self._choice(i, choice.text) for i, choice in enumerate(self._choices)]
-        return {**self._head, "choices": choices, "usage": usage(**self._tokens)}
+        return {**self._head, "choices": choices, **self._meter.dump()}
 
     def chunks(self, step: Step) -> Iterator[dict[str, Any]]:
         text = self.take(step)
@@ -120,7 +118,7 @@ class Answer:
             chunk = {**self._head, "choices": [self._choice(step.choice, text)]}
             yield {**chunk, "usage": None} if self._with_usage else chunk
         if self._with_usage and finished and step.choice == len(self._choices) - 1:
-            yield {**self._head, "choices": [], "usage": usage(**self._tokens)}
+            yield {**self._head, "choices": [], **self._meter.dump()}
 
     def _choice(self, index: int, text: str) -> dict[str, Any]:
         choice = self._choices[index]

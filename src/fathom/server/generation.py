@@ -15,7 +15,7 @@ from .schemas import Sampling
 if TYPE_CHECKING:
     from ..llm import Delta, Request
 
-__all__ = ["Step", "head", "sampling_of", "submit", "usage"]
+__all__ = ["Meter", "Step", "head", "sampling_of", "submit"]
 
 _SAME_NAME = [
     "temperature",
@@ -84,11 +84,37 @@ def head(prefix: str, kind: str, model: str) -> dict[str, Any]:
     }
 
 
-def usage(prompt: int, completion: int, cached: int) -> dict[str, Any]:
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": cached},
-        "completion_tokens_details": {"reasoning_tokens": 0},
-    }
+@dataclass(slots=True)
+class Meter:
+    """What a response cost, summed over its choices; the tokens of a prompt count once."""
+
+    prompt: int
+    completion: int = 0
+    cached: int = 0
+    prompt_s: float = 0.0
+    decode_s: float = 0.0
+
+    def add(self, delta: Delta) -> None:
+        self.completion += len(delta.token_ids)
+        if delta.timings is not None:
+            self.cached += delta.timings.cached_tokens if delta.index == 0 else 0
+            self.prompt_s += delta.timings.prompt_seconds
+            self.decode_s += delta.timings.decode_seconds
+
+    def dump(self) -> dict[str, Any]:
+        """OpenAI's ``usage`` and, with the names of llama.cpp's server, ``timings``."""
+        usage = {
+            "prompt_tokens": self.prompt,
+            "completion_tokens": self.completion,
+            "total_tokens": self.prompt + self.completion,
+            "prompt_tokens_details": {"cached_tokens": self.cached},
+            "completion_tokens_details": {"reasoning_tokens": 0},
+        }
+        timings = {
+            "cache_n": self.cached,
+            "prompt_n": self.prompt - self.cached,
+            "prompt_ms": round(self.prompt_s * 1000, 3),
+            "predicted_n": self.completion,
+            "predicted_ms": round(self.decode_s * 1000, 3),
+        }
+        return {"usage": usage, "timings": timings}

@@ -3,7 +3,7 @@
 The one idea: a thread pool of one worker *is* a first-in first-out queue. :class:`Line` bounds it, :class:`Job` is one
 place in it: an asynchronous iterator over what the worker yields. A job cancelled while it waits leaves the line
 at once; one that runs stops at its next item. The worker never waits for a slow reader, so a stalled client can't hold
-up those behind it.
+up those behind it; one that falls too far behind is given up.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ __all__ = ["Job", "Line"]
 
 T = TypeVar("T")
 Work = Callable[[], Generator[T, None, None]]
+MAX_UNREAD = 2**16  # items; a bound on the memory a stalled reader can cost
 
 
 class Job(Generic[T]):
@@ -58,6 +59,8 @@ class Job(Generic[T]):
                 for item in items:
                     if self._stop.is_set():
                         return
+                    if self._items.qsize() > MAX_UNREAD:
+                        raise FathomError("reader_stalled", items=MAX_UNREAD)
                     self._put(item)
             self._put(None)
         except Exception as error:  # whatever fails in the model belongs to the reader, not to the worker

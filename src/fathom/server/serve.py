@@ -60,7 +60,8 @@ def serve(
     if api_key is None and not is_loopback(host):
         raise FathomError("api_key_needed", host=host)
     listener = _listen(host, port)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger("fathom.server").setLevel(logging.INFO)
     app = create_app(None, model_name=model_name, max_queue=max_queue, api_key=api_key, local_only=is_loopback(host))
     service: Service = app.state.service
     server = _Server(
