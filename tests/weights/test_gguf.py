@@ -17,6 +17,7 @@ from fathom.weights.checkpoint import Checkpoint, open_checkpoint
 from fathom.weights.gguf_file import read_file
 from fathom.weights.gguf_read import read_gguf
 from fathom.weights.gguf_write import architecture_fields, export_gguf
+from fathom.weights.quantize import quantize
 from gguf_tiny import FAMILIES, SMALL, TOKENS, VOCABULARY, YARN, random_weights, save_tiny, write_gguf
 
 KV_B = "model.layers.0.self_attn.kv_b_proj"
@@ -73,8 +74,21 @@ def test_quantised_export_holds_the_packages_own_blocks(tmp_path) -> None:
     blocks = gguf.quants.quantize(weights[name], gguf.GGMLQuantizationType.Q4_0)
     assert checkpoint.tensors[name].read().tobytes() == blocks.tobytes()
     assert checkpoint.tensors["lm_head.weight"].type == "Q8_0"
+    assert checkpoint.tensors["model.layers.1.self_attn.o_proj.weight"].type == "Q4_0"
     assert checkpoint.tensors["model.layers.1.mlp.gate.weight"].type == "F32"
     assert checkpoint.tensors[f"{KV_B}.k_b"].type == "F16"  # 48 columns are no multiple of 32
+
+
+@pytest.mark.parametrize(("format", "type"), [("int8", "Q8_0"), ("int4", "Q4_0")])
+def test_a_packed_model_exports_without_a_value_changing(tmp_path, format, type) -> None:
+    save_tiny(tmp_path / "source", hidden_size=256, intermediate_size=512)
+    quantize(tmp_path / "source", tmp_path / "packed", format, 32)
+    source = open_checkpoint(tmp_path / "packed")
+    export_gguf(source, tmp_path / "tiny.gguf", type)
+    checkpoint = open_checkpoint(tmp_path / "tiny.gguf")
+    for name, ref in source.tensors.items():
+        if not name.endswith("kv_b_proj.weight"):  # its key half is transposed, so other columns share a scale
+            assert np.array_equal(checkpoint.tensors[name].floats(), ref.floats()), name
 
 
 def test_a_gguf_exports_to_the_same_gguf(tmp_path) -> None:

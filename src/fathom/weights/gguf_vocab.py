@@ -271,9 +271,11 @@ def _pre_name(tokenizer: Mapping[str, Any]) -> str:
             case _:
                 splits.append(f"{part.get('type')}")
     found = Pre(tuple(splits), gpt2, bool(model.get("ignore_merges")))
-    for name, pre in PRE_TOKENIZERS.items():
-        if pre == found and model.get("type") == "BPE" and tokenizer.get("normalizer") is None:
-            return name
+    normalizer = tokenizer.get("normalizer") or {"normalizers": []}  # GGUF has none; V3 files hold an empty sequence
+    if model.get("type") == "BPE" and normalizer.get("normalizers") == []:
+        for name, pre in PRE_TOKENIZERS.items():
+            if pre == found:
+                return name
     raise FathomError(
         "format_unsupported",
         what="pre-tokenizer of tokenizer.json",

@@ -2,7 +2,8 @@
 
 Matrices take the wanted type, vectors and the router stay F32. As llama-quantize does, rows that are no multiple of 32
 become F16; in Q4_0 files the embedding, the head and the halves of kv_b_proj are Q8_0. Experts are stacked, the key
-half of kv_b_proj is transposed a head. What llama.cpp could not load, or would compute otherwise, is refused before
+half of kv_b_proj is transposed a head; all but it leaves fathom's int8 (to Q8_0) and int4 (to Q4_0) of 32 columns
+a scale with every value unchanged. What llama.cpp could not load, or would compute otherwise, is refused before
 a byte is written: it tells files with and without q_lora_rank apart by their number of layers, and has no field for
 some of YaRN.
 Source: ggml-org/llama.cpp, src/models/deepseek2.cpp, conversion/deepseek.py.
@@ -42,8 +43,8 @@ _FILE_TYPES = {
     "Q4_0": LlamaFileType.MOSTLY_Q4_0,
 }
 _QUANTIZATION_VERSION = 2
-_STAYS_FLOAT = ("ffn_gate_inp.weight", "exp_probs_b.bias")
-_FINE_IN_Q4 = ("token_embd.weight", "output.weight", "attn_k_b.weight", "attn_v_b.weight")
+_STAYS_FLOAT = ("ffn_gate_inp", "exp_probs_b")
+_FINE_IN_Q4 = ("token_embd", "output", "attn_k_b", "attn_v_b")
 _STORED_MODEL = {official: stored for stored, official in MODEL_NAMES.items()}
 _STORED_LAYER = {official: stored for stored, official in LAYER_NAMES.items()}
 
@@ -179,9 +180,10 @@ def _halves(
 
 
 def _type(name: str, shape: tuple[int, ...], type: str) -> GGMLQuantizationType:
-    if len(shape) == 1 or name.endswith(_STAYS_FLOAT):
+    kind = name.split(".")[-2]  # blk.3.attn_output.weight
+    if len(shape) == 1 or kind in _STAYS_FLOAT:
         return GGMLQuantizationType.F32
-    if type == "Q4_0" and name.endswith(_FINE_IN_Q4):
+    if type == "Q4_0" and kind in _FINE_IN_Q4:
         type = "Q8_0"
     wanted = GGMLQuantizationType[type]
     return GGMLQuantizationType.F16 if shape[-1] % GGML_QUANT_SIZES[wanted][0] else wanted
