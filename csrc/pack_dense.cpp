@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -54,7 +55,14 @@ void in_threads(int64_t blocks, int64_t weights, const std::function<void(int64_
     }
   };
   std::vector<std::thread> threads;
-  for (int64_t i = 1; i < n; ++i) threads.emplace_back(part, i);
+  threads.reserve(n);
+  for (int64_t i = 1; i < n; ++i) {
+    try {
+      threads.emplace_back(part, i);
+    } catch (const std::system_error&) {  // no thread to be had: its part is done here
+      part(i);
+    }
+  }
   part(0);
   for (auto& thread : threads) thread.join();
   for (auto& failure : failures) {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gguf
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -187,6 +189,30 @@ def test_extreme_weights() -> None:
         Matrix.pack(as_source(huge, "F32"), "F32", 1, 32, 8, 32)
     tiny = np.full((1, 32), 1e-20, np.float32)
     assert (Matrix.pack(as_source(tiny, "F32"), "F32", 1, 32, 4, 32).unpack() == 0).all()
+
+
+def test_memory_is_given_back() -> None:
+    def resident() -> int:
+        return psutil.Process().memory_info().rss >> 20
+
+    data = np.zeros(1024 * 1024 * 2, np.uint8)
+    before = resident()
+    small = [Matrix.pack(data, "F16", 1024, 1024, 8, 32) for _ in range(200)]  # 213 MB in slabs
+    large = Matrix.pack(np.zeros(2**26, np.uint8), "F16", 2**15, 2**10, 8, 32)  # 36 MB of its own
+    assert resident() - before > 230
+    del small, large
+    assert resident() - before < 100  # at most the current slab stays
+
+
+def test_mapped_read_only_files_are_taken(tmp_path: Path) -> None:
+    packed = Matrix.pack(random_blocks("Q4_0", 16, 2, 0).reshape(-1), "Q4_0", 16, 64, 0)
+    (tmp_path / "blob").write_bytes(packed.blob().tobytes())
+    mapped = np.memmap(tmp_path / "blob", np.uint8, mode="r")
+    again = Matrix.view(mapped, packed.spec)
+    del mapped
+    assert same_bits(again.unpack(), packed.unpack())
+    with pytest.raises(ValueError, match="read-only"):
+        packed.blob()[0] = 0
 
 
 def test_a_blob_with_a_bad_scale_is_found() -> None:
