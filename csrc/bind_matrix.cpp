@@ -130,10 +130,16 @@ nb::ndarray<nb::numpy, const uint8_t> blob_of(const Matrix& w) {
   return nb::ndarray<nb::numpy, const uint8_t>(w.codes, 1, &side, capsule);
 }
 
-Array<float> unpack(const Matrix& w, int64_t row0, std::optional<int64_t> end) {
+// The end of the row range [row0, end), which must lie within the matrix.
+int64_t end_row(const Matrix& w, int64_t row0, std::optional<int64_t> end) {
   int64_t row1 = end.value_or(w.rows);
   need(0 <= row0 && row0 <= row1 && row1 <= w.rows, "rows " + std::to_string(row0) + " to " + std::to_string(row1) +
                                                         " of a matrix of " + std::to_string(w.rows) + " rows");
+  return row1;
+}
+
+Array<float> unpack(const Matrix& w, int64_t row0, std::optional<int64_t> end) {
+  int64_t row1 = end_row(w, row0, end);
   Owned<float> out({row1 - row0, w.cols});
   nb::gil_scoped_release release;
   for (int64_t r = row0; r < row1; ++r) kernels_portable()->row(w, r, out.data + (r - row0) * w.cols);
@@ -161,29 +167,33 @@ void need_width(const FloatRows& x, int64_t width, const char* side) {
                                                       " wide, the matrix has " + std::to_string(width) + " " + side);
 }
 
-Array<float> linear(const Matrix& w, const FloatRows& x, bool int8, const Level& level) {
+Array<float> linear(const Matrix& w, const FloatRows& x, bool int8, const Level& level, int64_t row0,
+                    std::optional<int64_t> end) {
+  int64_t row1 = end_row(w, row0, end), height = row1 - row0;
   need_width(x, w.cols, "columns");
   need(!int8 || w.packed(), std::string("int8 activations need a packed matrix, not ") + type_name(w.type));
   const Kernels& kernel = pick(level);
   int64_t n = static_cast<int64_t>(x.shape(0));
-  Owned<float> y({n, w.rows});
+  Owned<float> y({n, height});
   nb::gil_scoped_release release;
   if (int8) {
     Rounded rounded(kernel, x.data(), n, w.cols);
-    kernel.linear_int8(w, 0, w.rows, rounded.rows, y.data, w.rows);
+    kernel.linear_int8(w, row0, row1, rounded.rows, y.data, height);
   } else {
-    kernel.linear(w, 0, w.rows, x.data(), w.cols, n, y.data, w.rows);
+    kernel.linear(w, row0, row1, x.data(), w.cols, n, y.data, height);
   }
   return y.array;
 }
 
-Array<float> linear_t(const Matrix& w, const FloatRows& x, const Level& level) {
-  need_width(x, w.rows, "rows");
+Array<float> linear_t(const Matrix& w, const FloatRows& x, const Level& level, int64_t row0,
+                      std::optional<int64_t> end) {
+  int64_t row1 = end_row(w, row0, end);
+  need_width(x, row1 - row0, "rows");
   const Kernels& kernel = pick(level);
   int64_t n = static_cast<int64_t>(x.shape(0));
   Owned<float> y({n, w.cols});
   nb::gil_scoped_release release;
-  kernel.linear_t(w, 0, w.rows, x.data(), w.rows, n, y.data, w.cols);
+  kernel.linear_t(w, row0, row1, x.data(), row1 - row0, n, y.data, w.cols);
   return y.array;
 }
 
@@ -292,8 +302,8 @@ void bind_matrix(nb::module_& m) {
       .def_ro("cols", &Matrix::cols)
       .def_prop_ro("type", [](const Matrix& w) { return type_name(w.type); })
       .def("unpack", &unpack, "row0"_a = 0, "row1"_a = nb::none())
-      .def("linear", &linear, "x"_a, "int8"_a = false, "level"_a = nb::none())
-      .def("linear_t", &linear_t, "x"_a, "level"_a = nb::none())
+      .def("linear", &linear, "x"_a, "int8"_a = false, "level"_a = nb::none(), "row0"_a = 0, "row1"_a = nb::none())
+      .def("linear_t", &linear_t, "x"_a, "level"_a = nb::none(), "row0"_a = 0, "row1"_a = nb::none())
       .def("row", &row, "row"_a, "level"_a = nb::none())
       .def("all_finite", &all_finite, nb::call_guard<nb::gil_scoped_release>());
 

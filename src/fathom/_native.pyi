@@ -38,10 +38,19 @@ class Matrix:
     def type(self) -> str:
         """F32, F16, BF16, int8 or int4."""
     def unpack(self, row0: int = 0, row1: int | None = None) -> NDArray[np.float32]: ...
-    def linear(self, x: NDArray[np.float32], int8: bool = False, level: str | None = None) -> NDArray[np.float32]:
-        """x W^T: (n, cols) -> (n, rows); int8 rounds x to int8 first, 32 columns a scale."""
-    def linear_t(self, x: NDArray[np.float32], level: str | None = None) -> NDArray[np.float32]:
-        """x W: (n, rows) -> (n, cols)."""
+    def linear(
+        self,
+        x: NDArray[np.float32],
+        int8: bool = False,
+        level: str | None = None,
+        row0: int = 0,
+        row1: int | None = None,
+    ) -> NDArray[np.float32]:
+        """x W^T over the rows [row0, row1): (n, cols) -> (n, rows); int8 rounds x first, 32 columns a scale."""
+    def linear_t(
+        self, x: NDArray[np.float32], level: str | None = None, row0: int = 0, row1: int | None = None
+    ) -> NDArray[np.float32]:
+        """x W over the rows [row0, row1): (n, rows) -> (n, cols)."""
     def row(self, row: int, level: str | None = None) -> NDArray[np.float32]: ...
     def all_finite(self) -> bool: ...
 

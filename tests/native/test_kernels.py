@@ -152,38 +152,22 @@ def test_a_token_and_a_row_never_depend_on_their_company(kind: str, level: str) 
         for size in (1, 2, 3, 4, 7):
             parts = [product(matrix, inputs[i : i + size]) for i in range(0, 17, size)]
             np.testing.assert_array_equal(np.concatenate(parts), together)
-    for first in range(0, rows, 16) if kind in PACKED else range(0, rows, 5):
-        last = min(rows, first + (16 if kind in PACKED else 5))
-        alone = rows_of(kind, matrix, first, last)
-        np.testing.assert_array_equal(alone.linear(x, level=level), matrix.linear(x, level=level)[:, first:last])
-        if kind in PACKED:
-            found = alone.linear(x, int8=True, level=level)
-            np.testing.assert_array_equal(found, matrix.linear(x, int8=True, level=level)[:, first:last])
+    for int8 in (False, True) if kind in PACKED else (False,):
+        whole = matrix.linear(x, int8=int8, level=level)
+        for first, last in ((0, 1), (0, 16), (3, 14), (16, 48), (13, 35), (52, 53), (20, 20)):
+            part = matrix.linear(x, int8=int8, level=level, row0=first, row1=last)
+            np.testing.assert_array_equal(part, whole[:, first:last])
 
 
-def rows_of(kind: str, matrix: Matrix, first: int, last: int) -> Matrix:
-    """Rows [first, last) as a matrix of their own; packed ones start at a multiple of 16."""
-    if kind in DENSE:
-        row_bytes = matrix.nbytes // matrix.rows
-        return Matrix.dense(
-            np.ascontiguousarray(matrix.blob()[first * row_bytes : last * row_bytes]), kind, last - first, matrix.cols
-        )
-    spec = matrix.spec | {"rows": last - first}
-    padded = -(-matrix.cols // max(matrix.spec["group"], 32)) * max(matrix.spec["group"], 32)
-    whole, part = -(-matrix.rows // 16), -(-(last - first) // 16)
-    elements = 16 * padded
-    group = matrix.spec["group"]
-    two_level = matrix.spec["scale"] == "k"
-    planes = [elements // (2 if matrix.type == "int4" else 1), elements // group * (1 if two_level else 2)]
-    planes += [elements // group] * matrix.spec["min"] + [elements // 128] * (two_level + matrix.spec["min"])
-    memory = np.zeros(Matrix.blob_bytes(spec) + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    blob, source, target = matrix.blob(), 0, start
-    for size in planes:  # bytes of one block of 16 rows in this plane
-        memory[target : target + size * part] = blob[source + size * (first // 16) :][: size * part]
-        source += -(-size * whole // 64) * 64
-        target += -(-size * part // 64) * 64
-    return Matrix.view(memory[start : start + Matrix.blob_bytes(spec)], spec)
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_linear_t_over_some_rows_leaves_the_others_out(kind: str, level: str) -> None:
+    matrix = matrix_of(kind, 53, 256)
+    for first, last in ((0, 53), (0, 16), (3, 14), (13, 35), (52, 53), (20, 20)):
+        x = np.zeros((3, 53), np.float32)
+        x[:, first:last] = activations(3, last - first)
+        part = matrix.linear_t(np.ascontiguousarray(x[:, first:last]), level=level, row0=first, row1=last)
+        np.testing.assert_array_equal(part, matrix.linear_t(x, level=level))
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -210,8 +194,10 @@ def test_bad_operands_are_refused(level: str) -> None:
         dense.linear(wide[:, :40].copy(), int8=True, level=level)
     with pytest.raises(ValueError, match="row 3 of a matrix of 3 rows"):
         dense.row(3, level)
-    with pytest.raises(ValueError, match="rows 2 to 5"):
-        dense.unpack(2, 5)
+    for ranged in (dense.unpack, lambda a, b: dense.linear(wide, row0=a, row1=b)):
+        for first, last in ((2, 5), (-1, 2), (2, 1)):
+            with pytest.raises(ValueError, match=f"rows {first} to {last} of a matrix of 3 rows"):
+                ranged(first, last)
 
 
 @pytest.mark.parametrize("level", LEVELS)
