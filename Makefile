@@ -11,7 +11,6 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
-SOURCES := pyproject.toml CMakeLists.txt $(wildcard csrc/*)
 APT := sudo apt install g++ make python3-venv python3-dev
 
 .PHONY: chat test slow lint docs clean
@@ -49,9 +48,19 @@ $(PY):
 	@$(PYTHON) -m venv $(VENV) >&2 || { rm -rf $(VENV); \
 	  echo "fathom: Python has no working venv; install it: $(APT)" >&2; exit 1; }
 
-$(VENV)/core.stamp: $(SOURCES) | $(PY)
-	@echo "fathom: installing the packages and compiling (a minute or two, once)" >&2
-	@$(PIP) install -e . >&2
+$(VENV)/packages.stamp: pyproject.toml | $(PY)
+	@echo "fathom: installing packages" >&2
+	@$(call install,core) >&2
+	@touch $@
+
+$(VENV)/core.stamp: $(VENV)/packages.stamp CMakeLists.txt $(wildcard csrc/*)
+	@echo "fathom: compiling (once; a minute on two free cores)" >&2
+	@mkdir -p build; $(PIP) install -v --no-deps -e . > build/install.log 2>&1 & pip=$$!; \
+	trap "kill $$pip; exit 130" INT TERM; shown=; \
+	while sleep 1; kill -0 $$pip 2>/dev/null; do \
+	  step=$$(grep -o '\[[ 0-9/%]*\] [A-Z][a-z]* CXX .*' build/install.log | tail -n 1 | sed 's| [^ ]*/| |; s|\.o$$||'); \
+	  [ "$$step" = "$$shown" ] || echo "  $$step" >&2; shown=$$step; \
+	done; wait $$pip || { tail -n 40 build/install.log >&2; echo "fathom: compiling failed; all of it: build/install.log" >&2; exit 1; }
 	@touch $@
 
 # PyTorch (tests and training only): its own CPU wheels where reachable, else the registry's build of the same version.
@@ -59,13 +68,13 @@ $(VENV)/test.stamp: $(VENV)/core.stamp
 	@echo "fathom: installing the test extras" >&2
 	@$(PIP) install --timeout 3 --retries 0 --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 >&2 2>/dev/null \
 	  || $(PIP) install torch==2.13.0 >&2
-	@$(call extra,test) >&2
+	@$(call install,test) >&2
 	@touch $@
 
 $(VENV)/oracle.stamp: $(VENV)/test.stamp
 	@echo "fathom: compiling llama.cpp to compare with (about 7 minutes, once)" >&2
-	@$(call extra,oracle) >&2
+	@$(call install,oracle) >&2
 	@touch $@
 
-# Installs the packages of one extra without building fathom again.
-extra = $(PIP) install $$($(PY) -c 'import tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*extras["$(1)"])')
+# Installs the packages of the core or of one extra, but not fathom itself.
+install = $(PIP) install $$($(PY) -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*{"core": project["dependencies"], **project["optional-dependencies"]}["$(1)"])')
