@@ -22,7 +22,7 @@ def app_of(work, ping_s=15.0) -> FastAPI:
 
     @app.get("/stream")
     async def stream():
-        return EventStream(line.submit(work), lambda item: [{"n": item}], {"x-extra": "1"}, ping_s)
+        return EventStream(line.submit(work), lambda item: [] if item == 0 else [{"n": item}], {"x-extra": "1"}, ping_s)
 
     return app
 
@@ -87,9 +87,13 @@ def test_a_failure_in_mid_stream_is_an_error_event_then_done(error, code, told) 
     assert "secret" not in second
 
 
-def test_silence_is_filled_with_pings() -> None:
+@pytest.mark.parametrize("items", [0, 60])
+def test_silence_is_filled_with_pings(items) -> None:
     def work():
-        time.sleep(0.3)
+        for _ in range(items):  # work that has nothing to show
+            time.sleep(0.005)
+            yield 0
+        time.sleep(0 if items else 0.3)
         yield 1
 
     with running(app_of(work, ping_s=0.05)) as url:

@@ -25,7 +25,7 @@ MAX_UNREAD = 2**16  # items; a bound on the memory a stalled reader can cost
 
 
 class Job(Generic[T]):
-    """One request's generation; iterate it in the event loop that submitted it."""
+    """One request's generation; iterate it in the event loop that submitted it. An item is never None."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, stop: Callable[[], object]) -> None:
         self._loop, self._stop_work = loop, stop

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
@@ -79,13 +80,18 @@ class EventStream(Response, Generic[T]):
             await write(_DONE, more=False)
 
     async def _bodies(self) -> AsyncIterator[bytes]:
+        quiet_since_s = time.monotonic()
         while True:
+            body = b""
             try:
                 item = await asyncio.wait_for(anext(self._job), self._ping_s)
+                body = b"".join(event(data) for data in self._encode(item))
             except TimeoutError:
-                yield _PING
+                pass
             except StopAsyncIteration:
                 return
-            else:
-                for data in self._encode(item):
-                    yield event(data)
+            if not body and time.monotonic() - quiet_since_s >= self._ping_s:
+                body = _PING
+            if body:  # an item may have nothing to show: half a character, a part of a call
+                yield body
+                quiet_since_s = time.monotonic()
