@@ -60,7 +60,7 @@ $(VENV)/core.stamp: $(VENV)/packages.stamp CMakeLists.txt $(wildcard csrc/*)
 	while sleep 1; kill -0 $$pip 2>/dev/null; do \
 	  step=$$(grep -o '\[[ 0-9/%]*\] [A-Z][a-z]* CXX .*' build/install.log | tail -n 1 | sed 's| [^ ]*/| |; s|\.o$$||'); \
 	  [ "$$step" = "$$shown" ] || echo "  $$step" >&2; shown=$$step; \
-	done; wait $$pip || { tail -n 40 build/install.log >&2; echo "fathom: compiling failed; all of it: build/install.log" >&2; exit 1; }
+	done; wait $$pip || { grep -E -A 3 'error:|#error|FAILED' build/install.log | head -n 12 >&2; echo "fathom: compiling failed; all of it: build/install.log" >&2; exit 1; }
 	@touch $@
 
 # PyTorch (tests and training only): its own CPU wheels where reachable, else the registry's build of the same version.
