@@ -105,6 +105,12 @@ CODES: dict[str, Code] = {
         "{what} needs {needed} of memory, {free} are available; choose a smaller format (--dtype) or context",
         "{what} 需要 {needed} 内存，当前可用 {free}；请选择更小的格式（--dtype）或上下文",
     ),
+    "model_ambiguous": Code(
+        400,
+        _REQUEST,
+        "{name} holds several models; name one of them: {known}",
+        "{name} 中有多个模型；请指定其中一个：{known}",
+    ),
     "model_protected": Code(400, _REQUEST, "{name} can't be removed: {problem}", "无法删除 {name}：{problem}"),
     "pull_failed": Code(502, _SERVER, "pulling {repo}: {problem}", "下载 {repo}：{problem}"),
     # text

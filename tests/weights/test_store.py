@@ -57,6 +57,15 @@ def test_paths_store_names_and_cached_repositories_are_found(places) -> None:
     assert resolve("model") == cached
 
 
+def test_the_shipped_model_is_found_from_anywhere_and_listed_first(places, monkeypatch) -> None:
+    if not (store._assets() / "mini").is_dir():
+        pytest.skip("no shipped model in this checkout")
+    (places / "mini").mkdir()
+    monkeypatch.chdir(places)
+    assert resolve("mini") == store._assets() / "mini"
+    assert (list_models()[0].name, list_models()[0].source) == ("mini", "shipped")
+
+
 def test_a_short_name_that_two_owners_use_is_not_guessed(places) -> None:
     put(places / "models" / "a" / "name")
     put(places / "models" / "b" / "name")
@@ -65,9 +74,26 @@ def test_a_short_name_that_two_owners_use_is_not_guessed(places) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "nothing", "../models", "a/../../b", "/nowhere", "a//b", ".hidden", "a/b/c", "a:../b"]
+    "name",
+    [
+        "",
+        "nothing",
+        "n" * 5000,
+        "owner",
+        "owner/begun",
+        "../models",
+        "a/../../b",
+        "/nowhere",
+        "a//b",
+        ".hidden",
+        "a/b/c",
+        "a:../b",
+    ],
 )
-def test_what_is_not_there_or_no_name_is_not_found(name) -> None:
+def test_what_is_not_there_or_no_name_is_not_found(places, name) -> None:
+    put(places / "models" / "owner" / "name")
+    begun = put(places / "models" / "owner" / "begun")
+    (begun / "config.json").unlink()
     with pytest.raises(FathomError) as info:
         resolve(name)
     assert info.value.code == "model_not_found"
@@ -96,6 +122,9 @@ def test_each_gguf_of_a_folder_is_a_model_and_a_split_one_counts_once(places) ->
     assert [(m.name, m.nbytes) for m in list_models() if m.source == "store"] == [("owner/name", 20)]
     (folder / "q8.gguf").write_bytes(b"x")
     assert names("store") == ["owner/name:m-00001-of-00002.gguf", "owner/name:q8.gguf"]
+    for several in ("owner/name", str(folder)):
+        with pytest.raises(FathomError, match=r"name one of them: m-00001-of-00002.gguf, q8.gguf"):
+            resolve(several)
     assert resolve("owner/name:q8.gguf") == folder / "q8.gguf"
 
 

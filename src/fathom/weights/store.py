@@ -19,7 +19,8 @@ from fathom.errors import FathomError
 __all__ = ["StoredModel", "home", "list_models", "location", "pull", "remove", "resolve"]
 
 SHIPPED = ("mini",)
-_NAME = re.compile(r"(?!\.)[\w.-]+(?:/(?!\.)[\w.-]+)?(?::(?!\.)[\w.-]+)?")  # no part starts with a dot: no way out
+_PART = r"(?!\.)[\w.-]{1,120}"  # does not start with a dot: no way out of the store
+_NAME = re.compile(rf"{_PART}(?:/{_PART})?(?::{_PART})?", re.ASCII)
 _SHARD = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
 
 
@@ -52,15 +53,37 @@ def resolve(name: str | Path) -> Path:
     text = str(name)
     if text in SHIPPED and (shipped := _assets() / text).is_dir():
         return shipped
-    if text and (path := Path(text).expanduser()).exists():
-        return path
+    if text and _exists(path := Path(text).expanduser()):
+        return _only(path, text)
     if _NAME.fullmatch(text):
         for path in (location(text), *_cached(text)):
-            if path.exists():
-                return path
+            if _holds_a_model(path):
+                return _only(path, text)
         if len(found := [model.path for model in list_models() if model.name.split("/")[-1] == text]) == 1:
             return found[0]  # the owner may be left out where that is clear
     raise FathomError("model_not_found", name=text)
+
+
+def _only(path: Path, name: str) -> Path:
+    """The path, unless it is a folder of several models: then there is a choice to make."""
+    found = list(_models(path, name, "")) if path.is_dir() else []
+    if len(found) > 1:
+        raise FathomError("model_ambiguous", name=name, known=", ".join(model.path.name for model in found))
+    return path
+
+
+def _holds_a_model(path: Path) -> bool:
+    """Not so: the folder of an owner, or of a pull that was interrupted."""
+    if not path.is_dir():
+        return path.is_file()
+    return any(path.glob("*.gguf")) or ((path / "config.json").is_file() and any(path.glob("*.safetensors")))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # too long for a path, or not for us to see
+        return False
 
 
 def list_models() -> list[StoredModel]:
