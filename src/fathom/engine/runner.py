@@ -12,8 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _native
-from .._native import Cache, Matrix
+from .._native import MAX_TOKENS, Cache, Matrix, Runner
 from ..errors import FathomError
 from ..model.program import Op, Program
 from .machine import cores
@@ -47,7 +46,7 @@ class NativeModel:
         self._names = [op.name for op in program.ops]
         self._vocab_size = program.buffers[program.ops[-1].output.buffer]
         ops = _Lowering(program, weights).ops()
-        self._runner = _native.Runner(ops, list(program.buffers.values()), threads or cores())
+        self._runner = Runner(ops, list(program.buffers.values()), threads or cores())
 
     @property
     def threads(self) -> int:
@@ -77,8 +76,8 @@ class NativeModel:
         parts: list[list[NDArray[np.float32]]] = [[] for _ in self._names] if capture else []
         start = cache.tokens
         try:
-            for begin in range(0, len(ids), _native.MAX_TOKENS):
-                end = min(begin + _native.MAX_TOKENS, len(ids))
+            for begin in range(0, len(ids), MAX_TOKENS):
+                end = min(begin + MAX_TOKENS, len(ids))
                 rows = out[max(begin + wanted - len(ids), 0) : max(end + wanted - len(ids), 0)]
                 observer = self._observer(parts, capture, end == len(ids)) if capture else None
                 self._runner.forward(ids[begin:end], cache, rows, form, observer)
