@@ -72,7 +72,7 @@ def arrays(seed: int = 7) -> dict[str, np.ndarray]:
     tensors = {}
     for weight in build_program(ModelConfig.from_dict(CONFIG)).weights.values():
         noise = random.standard_normal(weight.shape, np.float32)
-        tensors[weight.name] = 1 + noise / 8 if len(weight.shape) == 1 else noise / np.sqrt(weight.shape[-1])
+        tensors[weight.name] = 1 + noise / 8 if len(weight.shape) == 1 else noise / np.float32(weight.shape[-1] ** 0.5)
     return tensors
 
 

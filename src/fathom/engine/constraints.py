@@ -8,6 +8,7 @@ Grammars come from requests, so their size and depth are limited before they are
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,9 @@ __all__ = ["Constraint", "Grammars"]
 
 MAX_CHARACTERS = 2**18
 MAX_DEPTH = 64
+MAX_MULTIPLE = 10**6  # multipleOf is compiled to one state a remainder, for several to one a common multiple
+_MULTIPLE_OF = re.compile(r'"multipleOf"\s*:\s*([-+]?[\d.]+(?:[eE][-+]?\d{1,3})?)')
+_ESCAPE = re.compile(r"\\u(00[0-7][0-9a-fA-F])")
 _JSON_DEFAULTS = {"whitespace_flexible": False}
 
 
@@ -74,7 +78,9 @@ class Grammars:
         )
         if matcher.is_error():
             raise _invalid(param, matcher.get_error())
-        return Constraint(matcher, self._vocab_size, param)
+        constraint = Constraint(matcher, self._vocab_size, param)
+        constraint.mask()  # some limits are only met here, and an error belongs before any work
+        return constraint
 
 
 def _grammar(param: str, value: Any) -> str:
@@ -108,6 +114,15 @@ def _bounded(param: str, text: str) -> str:
         deepest = max(deepest, depth)
     if deepest > MAX_DEPTH:
         raise _invalid(param, f"nested {deepest} deep; at most {MAX_DEPTH} are allowed")
+    steps = 1.0
+    for number in set(_MULTIPLE_OF.findall(_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text))):
+        mantissa, _, exponent = number.lower().partition("e")
+        digits = mantissa.lstrip("-+").replace(".", "").strip("0") or "1"
+        steps *= float(f"{digits}e{max(int(exponent or 0), 0)}")
+    if steps > MAX_MULTIPLE:
+        raise _invalid(
+            param, f"multipleOf asks for an automaton of {steps:g} states; at most {MAX_MULTIPLE} are allowed"
+        )
     return text
 
 
