@@ -98,14 +98,14 @@ def reference_support(logits: np.ndarray, top_k: int, top_p: float, min_p: float
 def test_the_support_is_that_of_a_full_sort(values: list[int], top_k: int, top_p: float, min_p: float) -> None:
     logits = np.array(values, np.float32) / 9
     sampler = Sampler(SamplingParams(top_k=top_k, top_p=top_p, min_p=min_p), len(logits))
-    ids = sampler._head(logits.astype(np.float64) - logits.max())
+    ids = sampler._head(np.exp(logits.astype(np.float64) - logits.max()))
     found = set(range(len(logits))) if ids is None else set(ids.tolist())
     assert found == reference_support(logits, top_k, top_p, min_p)
 
 
 def test_a_flat_distribution_over_a_real_vocabulary_keeps_its_nucleus() -> None:
     logits = np.zeros(155_000, np.float32)
-    ids = Sampler(SamplingParams(top_p=0.5), logits.size)._head(logits.astype(np.float64))
+    ids = Sampler(SamplingParams(top_p=0.5), logits.size)._head(np.ones(logits.size))
     assert ids is not None
     assert len(ids) == 77_500
     sampler = Sampler(SamplingParams(top_p=0.5, seed=3), logits.size)

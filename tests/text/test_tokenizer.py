@@ -141,6 +141,7 @@ def test_decoding_leaves_control_tokens_out_and_marks_broken_characters() -> Non
     first_byte = next(i for i in range(tokenizer.vocab_size) if tokenizer.token_bytes(i) == b"\xe5")
     assert tokenizer.decode([0, *tokenizer.encode("the"), 1]) == "the"
     assert tokenizer.decode([0], skip_special=False) == tiny.CONTROLS[0]
+    assert tokenizer.decode([14]) == "<think>", "not flagged special: part of the text"
     assert tokenizer.decode([first_byte, *tokenizer.encode("t")]) == "\ufffdt"
 
 

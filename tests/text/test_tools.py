@@ -10,7 +10,7 @@ from fathom.errors import FathomError
 from fathom.text.tools import DEEPSEEK, GENERIC, CallReader, ToolCall, ToolFormat, calls_grammar, checked_tools
 
 FORMS = pytest.mark.parametrize("form", [GENERIC, DEEPSEEK], ids=["generic", "deepseek"])
-CALLS = (ToolCall("get_weather", '{"city": "巴黎", "note": "}</tool_call>"}'), ToolCall("f.g-1", "{}"))
+CALLS = (ToolCall("get_weather", '{"city":"巴黎","note":"}<tool_call></tool_call>"}'), ToolCall("f.g-1", "{}"))
 
 
 def read(form: ToolFormat, pieces: list[str]) -> tuple[str, tuple[ToolCall, ...]]:
@@ -33,6 +33,19 @@ def test_calls_that_break_off_come_back_as_text(form: ToolFormat) -> None:
     broken = "So: " + form.write(CALLS[:1])[: len(form.opening + form.before) + 5]
     assert read(form, [broken]) == (broken, ())
     assert read(form, ["no calls <"]) == ("no calls <", ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<tool_call>\n{"name": "f", "arguments": {"a": "x", "n": 2}}\n</tool_call>\n',
+        "<tool_call>f<arg_key>a</arg_key><arg_value>x</arg_value><arg_key>n</arg_key><arg_value>2</arg_value></tool_call>",
+        "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>x</arg_value>\n"
+        "<arg_key>n</arg_key>\n<arg_value>2</arg_value>\n</tool_call>",
+    ],
+)
+def test_tagged_calls_of_other_models_are_read(text: str) -> None:
+    assert read(GENERIC, ["ok ", text]) == ("ok ", (ToolCall("f", '{"a":"x","n":2}'),))
 
 
 def test_what_follows_the_calls_is_not_lost_from_the_calls_before_it() -> None:

@@ -68,7 +68,7 @@ class Columns:
             label = _label(raw)
             self._tokens.append(label)
             self._text_offset.append(self._offset)
-            if token.id not in self._tokenizer.controls:  # control tokens are no part of the text
+            if token.id not in self._tokenizer.hidden:  # control tokens are no part of the text
                 self._offset += len(self._decoder.decode(raw))
             if token.logprob is None:
                 self._token_logprobs.append(None)

@@ -18,7 +18,7 @@ __all__ = ["Detokenizer", "StopChecker"]
 class Detokenizer:
     """``push`` each id, ``flush`` at the end; the pieces joined equal ``tokenizer.decode(ids)``.
 
-    Control tokens are left out, but for those in ``shown``.
+    Hidden control tokens are left out, but for those in ``shown``.
     """
 
     def __init__(self, tokenizer: Tokenizer, *, shown: Container[int] = ()) -> None:
@@ -26,7 +26,7 @@ class Detokenizer:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def push(self, token: int) -> str:
-        if token in self._tokenizer.controls and token not in self._shown:
+        if token in self._tokenizer.hidden and token not in self._shown:
             return ""
         return self._decoder.decode(self._tokenizer.token_bytes(token))
 

@@ -55,6 +55,8 @@ class Tokenizer:
             for i, text in self._added.items()
             if added[i].get("special") or text in named or _MARKUP.fullmatch(text)
         }
+        #: Controls that are no part of a text: all but those flagged not special, such as <think>.
+        self.hidden = {i for i, text in self.controls.items() if added[i].get("special") or text in named}
         self._id_of: dict[str, int] = {text: i for i, text in self._added.items()}
         self._ordinary_pattern = _splitter(text for i, text in self._added.items() if i not in self.controls)
         self._control_pattern = _splitter(self.controls.values())
@@ -65,7 +67,7 @@ class Tokenizer:
         self._library = _library(raw, set(self._id_of), name)
         vocab = raw["model"]["vocab"]
         self.vocab_size: int = max((*vocab.values(), *self._added), default=-1) + 1
-        self._spec = raw
+        self._spec = spec
 
     @classmethod
     def load(cls, source: Path | str | Mapping[str, Path | str], *, name: Path | str = "the model") -> Tokenizer:
@@ -134,14 +136,15 @@ class Tokenizer:
         return b"" if symbols is None else bytes(_BYTE_OF[s] for s in symbols)
 
     def decode(self, ids: Iterable[int], skip_special: bool = True) -> str:
-        """The text of ``ids``; invalid UTF-8 becomes U+FFFD, control tokens are left out unless asked for."""
-        kept = (i for i in ids if not (skip_special and i in self.controls))
+        """The text of ``ids``; invalid UTF-8 becomes U+FFFD, hidden control tokens are left out unless asked for."""
+        kept = (i for i in ids if not (skip_special and i in self.hidden))
         return b"".join(map(self.token_bytes, kept)).decode("utf-8", "replace")
 
     def grammar_spec(self) -> str:
         """A tokenizer.json for grammar engines: control tokens are flagged special, so no grammar's text uses one."""
-        added = [t | {"special": int(t["id"]) in self.controls} for t in self._spec.get("added_tokens") or ()]
-        return json.dumps(self._spec | {"added_tokens": added, "post_processor": None}, ensure_ascii=False)
+        raw = json.loads(self._spec)
+        added = [t | {"special": int(t["id"]) in self.controls} for t in raw.get("added_tokens") or ()]
+        return json.dumps(raw | {"added_tokens": added, "post_processor": None}, ensure_ascii=False)
 
     # what stands at the ends of a text
 
@@ -173,12 +176,13 @@ def _library(raw: Mapping[str, Any], added: set[str], name: str) -> Any:
     if model.get("type") not in (None, "BPE") or '"ByteLevel"' not in json.dumps(raw.get("decoder")):
         found = f"{model.get('type')} with decoder {(raw.get('decoder') or {}).get('type')}"
         raise FathomError("format_unsupported", what="tokenizer", found=found, known="BPE with decoder ByteLevel")
-    # Added tokens that the vocabulary repeats must not come out of the merges either.
-    vocab = {token: i for token, i in model["vocab"].items() if token not in added}
-    merges = [m for m in model["merges"] if (m.replace(" ", "", 1) if isinstance(m, str) else "".join(m)) not in added]
+    if not added.isdisjoint(model["vocab"]):  # what the vocabulary repeats must not come out of the merges either
+        vocab = {token: i for token, i in model["vocab"].items() if token not in added}
+        merges = [m for m in model["merges"] if _merged(m) not in added]
+        model = {**model, "vocab": vocab, "merges": merges}
     plain = {
         **raw,
-        "model": {**model, "vocab": vocab, "merges": merges, "unk_token": None},
+        "model": {**model, "unk_token": None},
         "added_tokens": [],
         **dict.fromkeys(("post_processor", "truncation", "padding")),
     }
@@ -186,6 +190,10 @@ def _library(raw: Mapping[str, Any], added: set[str], name: str) -> Any:
         return tokenizers.Tokenizer.from_str(json.dumps(plain, ensure_ascii=False))
     except Exception as error:  # the library raises bare Exceptions
         raise FathomError("file_malformed", path=name, format="tokenizer.json", problem=error) from None
+
+
+def _merged(merge: str | list[str]) -> str:
+    return merge.replace(" ", "", 1) if isinstance(merge, str) else "".join(merge)
 
 
 def _splitter(texts: Iterable[str]) -> re.Pattern[str] | None:

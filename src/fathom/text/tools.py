@@ -3,7 +3,8 @@
 A call is ``before name between arguments after``, the calls of one answer stand between ``opening`` and ``closing``;
 the :class:`ToolFormat` says which texts these are. DeepSeek's own form uses control tokens; the generic one, for
 templates that know no tools, is the plain ``<tool_call>{"name":...,"arguments":...}</tool_call>``. The same format
-makes the grammar, so a constrained model can only write calls that this module reads.
+makes the grammar, so a constrained model can only write calls that this module reads. Within ``<tool_call>`` the
+variants of other models are read too: JSON with white space, and GLM's ``NAME<arg_key>K</arg_key><arg_value>V``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ __all__ = ["DEEPSEEK", "GENERIC", "CallReader", "ToolCall", "ToolFormat", "calls
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _CJK = re.compile("[\u3400-\u9fff]")
 _MAX_CALLS = 8
+_TAG = "<tool_call>"
+_GLM_CALL = re.compile(
+    r"([\w.-]+)\s*((?:<arg_key>.*?</arg_key>\s*<arg_value>.*?</arg_value>\s*)*)</tool_call>", re.DOTALL
+)
+_GLM_ARGUMENT = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class ToolFormat:
     @property
     def trigger(self) -> str:
         """The text with which an answer turns into calls."""
-        return self.opening or self.before
+        return self.opening or _TAG
 
     def __contains__(self, text: str) -> bool:
         return any(text in part for part in (self.opening, self.before, self.between, self.after, self.closing))
@@ -53,7 +59,7 @@ class ToolFormat:
         return self.opening + body + self.closing
 
 
-GENERIC = ToolFormat("", '<tool_call>{"name":"', '","arguments":', "}</tool_call>", "")
+GENERIC = ToolFormat("", _TAG + '{"name":"', '","arguments":', "}</tool_call>", "")
 DEEPSEEK = ToolFormat(
     "<｜tool▁calls▁begin｜>",
     "<｜tool▁call▁begin｜>function<｜tool▁sep｜>",
@@ -172,7 +178,7 @@ class CallReader:
         if self._checker.matched is None:
             return self._checker.flush()
         body = self._seen[self._seen.index(self._form.trigger) :]
-        self.calls = tuple(_read_calls(body, self._form))
+        self.calls = tuple(_read_calls(body, self._form) if self._form.opening else _read_tagged(body))
         return "" if self.calls else body
 
 
@@ -190,3 +196,31 @@ def _read_calls(text: str, form: ToolFormat) -> Iterator[ToolCall]:
             return
         yield ToolCall(name, text[start:end])
         at = text.find(form.before, end)
+
+
+def _read_tagged(text: str) -> Iterator[ToolCall]:
+    """Calls in ``<tool_call>`` tags, up to the first that can't be read."""
+    at = text.find(_TAG)
+    while at >= 0:
+        start = at + len(_TAG)
+        start += len(text) - start - len(text[start:].lstrip())
+        try:
+            value, end = json.JSONDecoder().raw_decode(text, start)
+            name, arguments = value["name"], value["arguments"]
+        except (ValueError, TypeError, KeyError):
+            if not (match := _GLM_CALL.match(text, start)):
+                return
+            name, end = match[1], match.end()
+            arguments = {key.strip(): _value(value) for key, value in _GLM_ARGUMENT.findall(match[2])}
+        if not isinstance(name, str) or not isinstance(arguments, dict):
+            return
+        yield ToolCall(name, json.dumps(arguments, ensure_ascii=False, separators=(",", ":")))
+        at = text.find(_TAG, end)
+
+
+def _value(text: str) -> Any:
+    """GLM writes texts bare and everything else as JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
