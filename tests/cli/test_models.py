@@ -30,7 +30,8 @@ def test_program_is_a_table_with_a_total(fathom, mini) -> None:
     lines = fathom("models", "show", mini, "--program").out.splitlines()
     assert "FLOPs" in lines[0]
     assert any("latent_attention" in line for line in lines)
-    assert "parameters" in lines[-1]
+    assert any("ops" in line and "parameters" in line for line in lines)
+    assert "kv_a 160" in lines[-1]
     assert all(line == line.rstrip() and "\x1b" not in line for line in lines)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Report", "emit", "emit_json", "note", "progress", "short", "table"]
 
 PATIENCE = 1.0  # seconds of silence before a progress bar appears
+WIDE = 10_000  # columns; tables take what they need
 EVERY = 15.0  # seconds between progress lines where there is no terminal
 
 
@@ -57,14 +58,14 @@ def table(
     footer: Sequence[str] | None = None,
     header: bool = True,
 ) -> None:
-    """Prints aligned columns of (title, is a number); the same text in a pipe, without colours and cut-offs."""
+    """Prints aligned columns of (title, is a number), never folded or cut; in a pipe the same text without colours."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     bare = plain(sys.stdout)
     bold = "" if bare else "bold"
-    console = Console(file=sys.stdout, no_color=bare, highlight=False, width=None if sys.stdout.isatty() else 10_000)
+    console = Console(file=sys.stdout, no_color=bare, highlight=False, width=WIDE)
     grid = Table(
         box=None,
         show_header=header,

@@ -262,6 +262,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "show.vocabulary": ("vocabulary", "词表"),
     "show.context": ("context", "上下文"),
     "show.cache_line": ("{one} a token, {all} for the whole context", "每 token {one}，整个上下文 {all}"),
+    "show.buffers": ("buffers, float32 a token: {buffers}", "缓冲区（每 token 的 float32 个数）：{buffers}"),
     "show.program_note": (
         "{format} weights; bytes and FLOPs of one layer for one token with {context} tokens in the cache",
         "{format} 权重；字节数与 FLOPs 按每层、单个 token、缓存中 {context} token 计算",
@@ -281,6 +282,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "col.shape": ("weights", "权重"),
     "col.layers": ("layers", "层"),
     "col.flow": ("in -> out", "输入 -> 输出"),
+    "col.read": ("bytes", "字节"),
+    "col.compute": ("FLOPs", "FLOPs"),
     "col.bytes": ("bytes read a token", "每 token 读取"),
     "col.flops": ("FLOPs a token", "每 token FLOPs"),
     # usage

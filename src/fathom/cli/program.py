@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from fathom.errors import FathomError
 from fathom.weights.atomic import human
 
-from .console import note, short, table
+from .console import emit, note, short, table
 from .messages import say
 
 if TYPE_CHECKING:
     from fathom.config import ModelConfig
-    from fathom.model.program import Op, Program, Weight
+    from fathom.model.program import Op, Program, View, Weight
 
 __all__ = ["Shape", "describe", "find", "print_program", "print_summary"]
 
@@ -101,15 +101,22 @@ def runs(program: Program) -> Iterator[tuple[int, int | None, list[Op]]]:
         yield len(alike), alike[0][0].layer, alike[0]
 
 
+def _flow(op: Op, buffers: dict[str, int]) -> str:
+    """What an op reads and writes: ``q, kv_a -> o``; columns stand where it is not the whole buffer."""
+
+    def name(view: View) -> str:
+        return view.buffer if view.width == buffers[view.buffer] else str(view)
+
+    if op.inputs == (op.output,):
+        return name(op.output)
+    return f"{', '.join(map(name, op.inputs)) or 'tokens'} -> {name(op.output)}"
+
+
 def _weights(op: Op) -> str:
+    """Shapes of the matrices, or of the vector where there is none; of an expert's three with their number."""
     matrices = [w for w in op.weights if len(w.shape) == 2] or list(op.weights)
-    if op.kind == "experts":
-        return f"{op.attrs['top_k']} of {op.attrs['experts']} x [{_weights_of(matrices[:3])}]"
-    return _weights_of(matrices)
-
-
-def _weights_of(weights: list[Weight]) -> str:
-    return ", ".join(" x ".join(map(str, w.shape)) for w in weights)
+    of = f"{op.attrs['top_k']} of {op.attrs['experts']}: " if op.kind == "experts" else ""
+    return of + " ".join("x".join(map(str, w.shape)) for w in (matrices[:3] if of else matrices))
 
 
 def describe(shape: Shape, context: int, program: bool) -> dict[str, Any]:
@@ -173,18 +180,27 @@ def _experts(c: ModelConfig) -> str:
 
 
 def print_program(shape: Shape, context: int) -> None:
-    rows = []
+    rows, buffers = [], shape.program.buffers
     for count, first, ops in runs(shape.program):
         layers = "" if first is None else str(first) if count == 1 else f"{first}-{first + count - 1}"
         for op in ops:
-            flow = f"{', '.join(map(str, op.inputs)) or 'tokens'} -> {op.output}"
             read, flops = shape.read(op, context), 2 * op.macs(context)
             cost = human(read) if read else "", short(flops) if flops else ""
-            rows.append((layers, op.name.removeprefix(f"model.layers.{op.layer}."), op.kind, flow, _weights(op), *cost))
+            rows.append(
+                (
+                    layers,
+                    op.name.removeprefix(f"model.layers.{op.layer}."),
+                    op.kind,
+                    _flow(op, buffers),
+                    _weights(op),
+                    *cost,
+                )
+            )
             layers = ""
     heads = [(f"col.{column}", False) for column in ("layers", "op", "kind", "flow", "shape")]
-    columns = [(say(key), number) for key, number in (*heads, ("col.bytes", True), ("col.flops", True))]
+    columns = [(say(key), number) for key, number in (*heads, ("col.read", True), ("col.compute", True))]
     total = say("show.total", ops=len(shape.program.ops), parameters=short(shape.program.parameters))
     footer = ("", total, "", "", "", human(shape.total(context)), short(shape.program.flops(context)))
     table(columns, rows, footer=footer)
+    emit("\n" + say("show.buffers", buffers=", ".join(f"{name} {width}" for name, width in buffers.items())))
     note(say("show.program_note", format=shape.format, context=context))
