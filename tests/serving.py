@@ -106,6 +106,7 @@ def running(app) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(10)
+        assert not thread.is_alive(), "the server does not end"
 
 
 def wait_for(condition: Callable[[], object], timeout_s: float = 10.0) -> None:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,6 +70,20 @@ def test_a_signal_lets_the_running_answer_end_and_the_process_exit_with_its_code
         assert '"finish_reason":"length"' in finish
         assert (end, done) == ("", "data: [DONE]")
         assert child.wait(20) == code
+        assert "Traceback" not in child.stderr.read()
+
+
+def test_a_second_interrupt_ends_the_process_in_the_midst_of_an_answer(checkpoint) -> None:
+    with process(load_line(checkpoint)) as (child, url), httpx.Client(base_url=url) as client:
+        wait_for(lambda: client.get("/health").status_code == 200, 30)
+        body = {"prompt": "the cat", "max_tokens": 1500, "ignore_eos": True, "stream": True, "n": 128}
+        with client.stream("POST", "/v1/completions", json=body) as reply:
+            lines = reply.iter_lines()
+            next(lines)
+            child.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            child.send_signal(signal.SIGINT)
+            assert child.wait(5) == 130
         assert "Traceback" not in child.stderr.read()
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -122,17 +123,37 @@ def test_a_client_that_leaves_stops_the_work() -> None:
         wait_for(lambda: len(app.state.line) == 0)
 
 
-def test_shutdown_ends_a_stream_with_an_error_and_done() -> None:
+def test_draining_ends_a_stream_with_an_error_and_done() -> None:
     def work():
         while True:
             time.sleep(0.01)
-            yield 0
+            yield 1
+
+    app = app_of(work)
+
+    @app.get("/drain")
+    async def drain() -> None:
+        app.state.line.drain(grace_s=0.1)
+
+    with running(app) as url:
+        link = connect(url)
+        link.recv(64)
+        httpx.get(url + "/drain")
+        raw = b""
+        while piece := link.recv(65536):
+            raw += piece
+    assert b'"code":"shutting_down"' in raw
+    assert raw.rstrip().endswith(b"data: [DONE]\n\n\r\n0")
+
+
+def test_a_stalled_reader_does_not_hold_up_the_shutdown() -> None:
+    def work():
+        for _ in range(1000):
+            yield "x" * 100_000
 
     with running(app_of(work)) as url:
         link = connect(url)
         link.recv(64)
-    raw = b""
-    while piece := link.recv(65536):
-        raw += piece
-    assert b'"code":"shutting_down"' in raw
-    assert b"data: [DONE]\n\n" in raw
+        start_s = time.monotonic()
+    assert time.monotonic() - start_s < 8  # the server's own grace is 2 s
+    link.close()

@@ -12,7 +12,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Generic, TypeVar
 
 from ..errors import FathomError
@@ -67,7 +67,12 @@ class Job(Generic[T]):
             self._put(error)
 
     def _put(self, item: T | Exception | None) -> None:
-        self._loop.call_soon_threadsafe(self._items.put_nowait, item)
+        in_loop(self._loop, self._items.put_nowait, item)
+
+
+def in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[T], object], argument: T) -> None:
+    with suppress(RuntimeError):  # the loop has ended: there is nobody to tell
+        loop.call_soon_threadsafe(call, argument)
 
 
 class Line:
@@ -96,7 +101,7 @@ class Line:
         job: Job[T] = Job(loop, stop)
         self._jobs.append(job)
         job._future = self._worker.submit(job.run, work)
-        job._future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._jobs.remove, job))
+        job._future.add_done_callback(lambda _: in_loop(loop, self._jobs.remove, job))
         return job
 
     def drain(self, grace_s: float) -> None:

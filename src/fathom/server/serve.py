@@ -10,10 +10,13 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_api_key", "serve"]
 
-GRACE_S = 10.0
+GRACE_S = 10.0  # for the running answer, after a signal
+LOAD_GRACE_S = 1.0  # for a model that is nearly there
 
 
 def read_api_key(file: str | Path | None = None) -> str | None:
@@ -77,27 +81,51 @@ def serve(
         ),
         service,
     )
-    failures: list[BaseException] = []
-
-    def bring_up() -> None:
-        try:
-            service.loaded = load()
-        except BaseException as error:  # raised again below, in the thread that called us
-            failures.append(error)
-            server.should_exit = True
-
-    threading.Thread(target=bring_up, name="load", daemon=True).start()
-    announce(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
+    loader = _Loader(load, service, server)
     before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has drained
     try:
+        loader.start()
+        announce(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
         server.run(sockets=[listener])
+        code = 0
     except KeyboardInterrupt:
-        return 130
+        code = 130
     finally:
         signal.signal(signal.SIGTERM, before)
-    if failures:
-        raise failures[0]
-    return 0
+    loader.leave(code)
+    return code
+
+
+class _Loader(threading.Thread):
+    """Loads the model beside the server that answers 503 meanwhile."""
+
+    def __init__(self, load: Callable[[], LLM], service: Service, server: uvicorn.Server) -> None:
+        super().__init__(name="load", daemon=True)
+        self._load, self._service, self._server = load, service, server
+        self._failure: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._service.loaded = self._load()
+        except BaseException as error:  # raised again in the thread that serves
+            self._failure = error
+            self._server.should_exit = True
+
+    def leave(self, code: int) -> None:
+        """Raise what went wrong. A load that still runs can't be interrupted, and a thread in native code that
+        outlives the interpreter aborts the process: then it ends here, with ``code``."""
+        self.join(LOAD_GRACE_S)
+        if self.is_alive():
+            _exit_now(code)
+        if self._failure is not None:
+            raise self._failure
+
+
+def _exit_now(code: int) -> NoReturn:
+    with suppress(OSError, RuntimeError):  # a closed pipe; a signal that came in the midst of a flush
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -108,11 +136,16 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, which first lets the line of jobs run dry."""
+    """uvicorn, which first lets the line of jobs run dry. A second signal waits for nothing."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            _exit_now(130 if sig == signal.SIGINT else 0)
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._service.line.drain(GRACE_S)

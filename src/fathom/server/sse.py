@@ -16,7 +16,6 @@ from typing import Any, Generic, TypeVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ..errors import FathomError
 from .jobs import Job
 from .wire import envelope
 
@@ -73,8 +72,6 @@ class EventStream(Response, Generic[T]):
             try:
                 async for body in self._bodies():
                     await write(body)
-            except asyncio.CancelledError:
-                await write(event(envelope(FathomError("shutting_down"))[1]))
             except Exception as error:  # every failure becomes an event; the gate can't answer any more
                 await write(event(envelope(error)[1]))
             await write(_DONE, more=False)
