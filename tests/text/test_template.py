@@ -13,6 +13,7 @@ import tiny
 from fathom.errors import FathomError
 from fathom.text.template import BUILTIN, ChatTemplate
 from fathom.text.tokenizer import Tokenizer
+from fathom.text.tools import DEEPSEEK_V31, GENERIC
 
 BOS, EOS, _, USER, ASSISTANT = tiny.CONTROLS[:5]
 TALK = [
@@ -199,6 +200,24 @@ def test_a_template_without_tools_gets_them_as_text() -> None:
     assert f"User: <tool_response>42{EOS}</tool_response>" in text
     assert "你可以使用" in shown(made.render([{"role": "user", "content": "你好"}], tools=TOOLS))
     assert shown(made.render([TALK[0], TALK[1]], tools=TOOLS)).startswith(f"{BOS}s\n\nYou can use")
+
+
+V31 = (
+    "{% for m in messages %}{{ m.content or '' }}{% for c in m.tool_calls or [] %}{{ '<｜tool▁calls▁begin｜>"
+    "<｜tool▁call▁begin｜>' + c.function.name + '<｜tool▁sep｜>' + c.function.arguments + '<｜tool▁call▁end｜>"
+    "<｜tool▁calls▁end｜>' }}{% endfor %}{% endfor %}"
+)
+
+
+def test_the_form_of_calls_follows_the_template() -> None:
+    made = template(V31)
+    assert made.tool_format is DEEPSEEK_V31
+    described = shown(made.render([{"role": "user", "content": "u"}], tools=TOOLS))
+    assert "<｜tool▁call▁begin｜>NAME<｜tool▁sep｜>{...}<｜tool▁call▁end｜>" in described
+    knows_results = template("{% for m in messages %}{% if m.role == 'tool' %}R{% endif %}{{ m.content }}{% endfor %}")
+    assert knows_results.tool_format is GENERIC
+    call = '<tool_call>{"name":"f","arguments":{"a": 1}}</tool_call>'
+    assert shown(knows_results.render([CALL, RESULT])) == f"{call}R42{EOS}"
 
 
 def test_arguments_are_an_object_to_templates_that_look_and_text_to_those_that_print() -> None:

@@ -7,9 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fathom.errors import FathomError
-from fathom.text.tools import DEEPSEEK, GENERIC, CallReader, ToolCall, ToolFormat, calls_grammar, checked_tools
+from fathom.text.tools import (
+    DEEPSEEK,
+    DEEPSEEK_V31,
+    GENERIC,
+    CallReader,
+    ToolCall,
+    ToolFormat,
+    calls_grammar,
+    checked_tools,
+)
 
-FORMS = pytest.mark.parametrize("form", [GENERIC, DEEPSEEK], ids=["generic", "deepseek"])
+FORMS = pytest.mark.parametrize("form", [GENERIC, DEEPSEEK, DEEPSEEK_V31], ids=["generic", "deepseek", "v3.1"])
 CALLS = (ToolCall("get_weather", '{"city":"巴黎","note":"}<tool_call></tool_call>"}'), ToolCall("f.g-1", "{}"))
 
 

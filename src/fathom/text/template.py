@@ -22,7 +22,16 @@ from jinja2 import nodes
 from ..errors import FathomError
 from .sandbox import compile_template
 from .tokenizer import Tokenizer
-from .tools import DEEPSEEK, GENERIC, ToolFormat, checked_tools, spell_out
+from .tools import (
+    DEEPSEEK,
+    DEEPSEEK_V31,
+    GENERIC,
+    ToolFormat,
+    calls_as_text,
+    checked_tools,
+    describe,
+    results_as_text,
+)
 
 __all__ = ["BUILTIN", "ChatTemplate"]
 
@@ -62,6 +71,7 @@ BUILTIN = {
 }
 _ROLES = {"system", "user", "assistant", "tool"}
 _RENAMED_ROLES = {"developer": "system", "function": "tool"}
+_TOOL_ROLE = re.compile("""['"]tool['"]""")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FIRST_MARK, _BREAK = 0xD800, "\udfff"
 _SEARCHES = frozenset(  # methods and filters whose arguments are looked for, not written
@@ -134,13 +144,14 @@ class ChatTemplate:
     @cached_property
     def tool_format(self) -> ToolFormat:
         """How this template's model writes calls."""
-        native = DEEPSEEK.opening in self._ids and DEEPSEEK.opening in self.source
-        return DEEPSEEK if native else GENERIC
+        if DEEPSEEK.opening not in self._ids or DEEPSEEK.opening not in self.source:
+            return GENERIC
+        return DEEPSEEK if "```json" in self.source else DEEPSEEK_V31
 
     @property
     def tool_format_is_known(self) -> bool:
         """Whether :attr:`tool_format` is what the prompt asks for: the template's, or ours where it knows no tools."""
-        return self.tool_format is DEEPSEEK or "tools" not in self._template.names
+        return self.tool_format is not GENERIC or "tools" not in self._template.names
 
     @cached_property
     def strips_space(self) -> bool:
@@ -172,8 +183,13 @@ class ChatTemplate:
         tools: list[Message] | None,
         extra: Mapping[str, Any],
     ) -> str:
-        if (tools and "tools" not in self._template.names) or "tool_calls" not in self.source:
-            messages = spell_out(messages, tools if "tools" not in self._template.names else None, self.tool_format)
+        # What the template would leave out is written into the texts.
+        if "tool_calls" not in self.source:
+            messages = calls_as_text(messages, self.tool_format)
+        if not _TOOL_ROLE.search(self.source):
+            messages = results_as_text(messages)
+        if tools and "tools" not in self._template.names:
+            messages = describe(messages, tools, self.tool_format)
         if self._computes_controls:
             messages, tools = _map_texts(messages, self._broken), _map_texts(tools, self._broken)
         return str(self._template.render({**extra, **self._variables(messages, add_generation_prompt, tools)}))
@@ -257,7 +273,7 @@ def _normal_message(message: Mapping[str, Any], where: str) -> Message:
     if role not in _ROLES:
         raise FathomError("parameter_invalid", param=f"{where}.role", problem=f"{role!r} is none of {sorted(_ROLES)}")
     result: Message = {k: v for k, v in message.items() if v is not None} | {"role": role}
-    calls = result.get("tool_calls")
+    calls = result.pop("tool_calls", None)  # an empty list is none
     result["content"] = _content(message.get("content"), f"{where}.content", optional=bool(calls))
     if calls:
         result["tool_calls"] = [_normal_call(c, f"{where}.tool_calls[{n}]") for n, c in enumerate(calls)]
@@ -295,7 +311,7 @@ def _normal_call(call: Any, where: str) -> Message:
         value = None
     if not isinstance(value, dict):
         raise FathomError("parameter_invalid", param=f"{where}.function.arguments", problem="is not a JSON object")
-    return {**call, "function": {**function, "arguments": _Arguments(text, value)}}
+    return {"type": "function", **call, "function": {**function, "arguments": _Arguments(text, value)}}
 
 
 def _valid(text: str, where: str) -> str:

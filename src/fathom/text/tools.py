@@ -18,7 +18,19 @@ from typing import Any
 from ..errors import FathomError
 from .detokenize import StopChecker
 
-__all__ = ["DEEPSEEK", "GENERIC", "CallReader", "ToolCall", "ToolFormat", "calls_grammar", "checked_tools", "spell_out"]
+__all__ = [
+    "DEEPSEEK",
+    "DEEPSEEK_V31",
+    "GENERIC",
+    "CallReader",
+    "ToolCall",
+    "ToolFormat",
+    "calls_as_text",
+    "calls_grammar",
+    "checked_tools",
+    "describe",
+    "results_as_text",
+]
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _CJK = re.compile("[\u3400-\u9fff]")
@@ -60,13 +72,12 @@ class ToolFormat:
 
 
 GENERIC = ToolFormat("", _TAG + '{"name":"', '","arguments":', "}</tool_call>", "")
-DEEPSEEK = ToolFormat(
-    "<｜tool▁calls▁begin｜>",
-    "<｜tool▁call▁begin｜>function<｜tool▁sep｜>",
-    "\n```json\n",
-    "\n```<｜tool▁call▁end｜>",
-    "<｜tool▁calls▁end｜>",
+_OPENING, _CLOSING = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"
+_BEFORE, _BETWEEN, _AFTER = "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>"
+DEEPSEEK = ToolFormat(  # V2.5, V3, R1
+    _OPENING, f"{_BEFORE}function{_BETWEEN}", "\n```json\n", f"\n```{_AFTER}", _CLOSING
 )
+DEEPSEEK_V31 = ToolFormat(_OPENING, _BEFORE, _BETWEEN, _AFTER, _CLOSING)
 _DESCRIPTION = {
     "en": "You can use these tools:\n{tools}\nWhen needed, output {call}. If no tool fits, say so; "
     "if a required argument is missing, ask for it.",
@@ -93,29 +104,38 @@ def checked_tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return result
 
 
-def spell_out(
-    messages: list[dict[str, Any]], tools: Sequence[Mapping[str, Any]] | None, form: ToolFormat
+def calls_as_text(messages: list[dict[str, Any]], form: ToolFormat) -> list[dict[str, Any]]:
+    """Messages for a template that does not print calls: they stand in the content."""
+    return [
+        {"role": m["role"], "content": (m["content"] or "") + form.write([_call(c) for c in m["tool_calls"]])}
+        if m.get("tool_calls")
+        else m
+        for m in messages
+    ]
+
+
+def results_as_text(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages for a template that knows no role ``tool``: results are what the user says."""
+    return [
+        {"role": "user", "content": f"<tool_response>{m['content']}</tool_response>"} if m["role"] == "tool" else m
+        for m in messages
+    ]
+
+
+def describe(
+    messages: list[dict[str, Any]], tools: Sequence[Mapping[str, Any]], form: ToolFormat
 ) -> list[dict[str, Any]]:
-    """Messages for a template that knows no tools: the system text describes them, calls and results are text."""
-    plain = [_as_text(message, form) for message in messages]
-    if not tools:
-        return plain
-    language = "zh" if any(_CJK.search(str(m["content"])) for m in plain) else "en"
+    """Messages for a template that does not list tools: the system text does, in the language of the conversation."""
+    language = "zh" if any(_CJK.search(str(m["content"])) for m in messages) else "en"
     listing = json.dumps([t["function"] for t in tools], ensure_ascii=False, separators=(",", ":"))
     text = _DESCRIPTION[language].format(tools=listing, call=form.write([_PLACEHOLDERS[language]]))
-    if plain and plain[0]["role"] == "system":
-        return [{**plain[0], "content": f"{plain[0]['content']}\n\n{text}"}, *plain[1:]]
-    return [{"role": "system", "content": text}, *plain]
+    if messages[0]["role"] == "system":
+        return [{**messages[0], "content": f"{messages[0]['content']}\n\n{text}"}, *messages[1:]]
+    return [{"role": "system", "content": text}, *messages]
 
 
-def _as_text(message: dict[str, Any], form: ToolFormat) -> dict[str, Any]:
-    content = message.get("content") or ""
-    if message["role"] == "tool":
-        return {"role": "user", "content": f"<tool_response>{content}</tool_response>"}
-    if calls := message.get("tool_calls"):
-        asked = [ToolCall(c["function"]["name"], str(c["function"]["arguments"])) for c in calls]
-        return {"role": message["role"], "content": content + form.write(asked)}
-    return {**message, "content": content}
+def _call(call: Mapping[str, Any]) -> ToolCall:
+    return ToolCall(call["function"]["name"], str(call["function"]["arguments"]))
 
 
 def calls_grammar(
