@@ -174,7 +174,8 @@ class LatentAttention : public Op {
     }
   }
 
-  // Log-sum-exp over the splits in their order; a split that showed a query no key does not count.
+  // Log-sum-exp over the splits in their order; a split that showed a query no key (l = 0) does not count. One whose
+  // keys were all NaN has m = -inf as well, but l = NaN, and must show.
   void merge(const Kernels& k, float* memory, int64_t stride, int64_t splits, int64_t nq, float* context) const {
     for (int64_t i = 0; i < nq; ++i) {
       float max = kNone, sum = 0;
@@ -183,7 +184,7 @@ class LatentAttention : public Op {
       std::fill_n(y, rank_, 0.0f);
       for (int64_t s = 0; s < splits; ++s) {
         State part(memory + s * stride, kQueries);
-        if (part.m[i] == kNone) continue;
+        if (part.l[i] == 0.0f) continue;
         float weight = std::exp(part.m[i] - max);
         sum += weight * part.l[i];
         k.axpy(weight, part.acc + i * rank_, rank_, y);

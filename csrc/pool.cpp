@@ -5,6 +5,7 @@
 #include <chrono>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace fathom {
@@ -44,7 +45,13 @@ Pool::Pool(int threads) : ticket_(kClosed), owner_(getpid()) {
     throw std::invalid_argument("threads: " + std::to_string(threads) + " is not in 1.." + std::to_string(kMaxThreads));
   }
   workers_.reserve(threads - 1);
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { serve(i); });
+  for (int i = 1; i < threads; ++i) {
+    try {
+      workers_.emplace_back([this, i] { serve(i); });
+    } catch (const std::system_error&) {  // no more threads to be had: fewer do
+      break;
+    }
+  }
 }
 
 Pool::~Pool() {

@@ -14,7 +14,7 @@ namespace fathom {
 
 class Pool {
  public:
-  explicit Pool(int threads);  // the caller included
+  explicit Pool(int threads);  // the caller included; fewer where the system gives no more
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;

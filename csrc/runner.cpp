@@ -123,9 +123,9 @@ const float* Pass::rotations(const std::vector<double>& inv_freq, double factor)
     for (int64_t t = 0; t < first + n; ++t) {
       float* row = found->table.data() + t * 2 * half;
       for (size_t i = 0; i < half; ++i) {
-        double angle = double(position + t) * inv_freq[i];
-        row[i] = static_cast<float>(std::cos(angle) * factor);
-        row[half + i] = static_cast<float>(std::sin(angle) * factor);
+        float angle = static_cast<float>(position + t) * static_cast<float>(inv_freq[i]);  // as the official code
+        row[i] = static_cast<float>(std::cos(double(angle)) * factor);
+        row[half + i] = static_cast<float>(std::sin(double(angle)) * factor);
       }
     }
     found->position = position;

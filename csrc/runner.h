@@ -80,7 +80,7 @@ struct Pass {
   // q_a and kv_a, or router, experts and shared experts, round once.
   Operand operand(const View& view, bool packed);
   Int8Rows quantize(const float* x, int64_t ldx, int64_t rows, int64_t cols, Arena& into);
-  // cos (dim / 2) | sin (dim / 2) of every position of the pass, from float64 angles.
+  // cos (dim / 2) | sin (dim / 2) of every position of the pass; angles are products in float32.
   const float* rotations(const std::vector<double>& inv_freq, double factor);
 };
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from fathom.config import MODEL_TYPES, ModelConfig, Rope
 from fathom.errors import FathomError
 from shapes import LITE
+
+YARN = LITE["rope_scaling"]
 
 
 def test_explicit_null_and_missing_q_lora_rank_differ() -> None:
@@ -92,7 +95,14 @@ def test_defaults_of_every_family_make_a_valid_configuration(model_type) -> None
         ({"rope_scaling": "yarn"}, "rope_scaling"),
         ({"rope_scaling": {"type": "yarn", "factor": "40"}}, "rope_scaling.factor"),
         ({"mlp_layer_types": ["dense"]}, "mlp_layer_types"),
-        ({"eos_token_id": ["x"]}, "bos_token_id"),
+        ({"eos_token_id": ["x"]}, "eos_token_id"),
+        ({"eos_token_id": [[1]]}, "eos_token_id"),
+        ({"rms_norm_eps": 10**400}, "rms_norm_eps"),
+        ({"rope_theta": 1e300}, "rope_theta"),
+        ({"rope_scaling": YARN | {"factor": 10**400}}, "rope_scaling.factor"),
+        ({"rope_scaling": YARN | {"factor": 0.5}}, "rope_scaling"),
+        ({"rope_scaling": YARN | {"beta_fast": 1e308}}, "rope_scaling.beta_fast"),
+        ({"rope_scaling": YARN | {"mscale_all_dim": 1e308}}, "rope_scaling.mscale_all_dim"),
     ],
 )
 def test_bad_values_are_refused_by_name_in_one_line(change, field) -> None:
@@ -109,7 +119,7 @@ def test_other_model_types_are_refused(raw) -> None:
         ModelConfig.from_dict(raw)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "\x00", "[" * 100_000])
+@pytest.mark.parametrize("text", ["", "[]", "{", "\x00", "[" * 100_000, '{"hidden_size": 1' + "0" * 5000 + "}"])
 def test_damaged_files_are_refused(tmp_path, text) -> None:
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(FathomError):
@@ -121,6 +131,17 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
+
+
+@given(key=st.sampled_from(sorted(YARN)), value=st.floats(0) | st.integers(0))
+def test_any_number_in_yarn_gives_finite_constants_or_is_refused(key, value) -> None:
+    try:
+        config = ModelConfig.from_dict(LITE | {"rope_scaling": YARN | {key: value}})
+    except FathomError:
+        return
+    rope = config.rope
+    constants = [*rope.inv_freq(config.qk_rope_head_dim), config.softmax_scale, rope.cos_sin_factor]
+    assert all(0.0 < constant < math.inf for constant in constants)
 
 
 @given(field=st.sampled_from([*MODEL_TYPES["deepseek_v2"], "rope_scaling", "rope_parameters"]), value=json_values)

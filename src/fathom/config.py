@@ -122,6 +122,7 @@ _CHOICES = {
 _NULLABLE = {"q_lora_rank", "n_shared_experts", "n_routed_experts", "num_experts_per_tok", "n_group", "topk_group"}
 _NULLABLE |= {"mlp_layer_types", "bos_token_id", "eos_token_id", "pad_token_id", "num_nextn_predict_layers"}
 _LARGEST = 1 << 24  # no width or vocabulary of a real model comes near; keeps products inside 64 bits
+_STEEPEST = 1e12  # the same for real numbers: no formula below leaves the range of a float
 _MOST = {"num_hidden_layers": 1024, "n_routed_experts": 4096}  # what is enumerated is bounded closer
 _ZERO_ALLOWED = {"first_k_dense_replace", "num_nextn_predict_layers", "n_routed_experts", "n_shared_experts"}
 
@@ -230,7 +231,7 @@ class ModelConfig:
             raw = json.loads(file.read_text("utf-8"))
         except FileNotFoundError:
             raise FathomError("config_missing", path=str(path)) from None
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as e:
+        except (OSError, ValueError, RecursionError) as e:  # ValueError: no UTF-8, no JSON, a number of 5000 digits
             raise FathomError("file_malformed", path=str(file), format="JSON", problem=str(e)) from None
         return cls.from_dict(raw)
 
@@ -332,15 +333,15 @@ def _checked(name: str, value: Any, default: Any) -> Any:
         if not isinstance(value, list) or any(v not in ("dense", "sparse") for v in value):
             raise refuse("a list of 'dense' and 'sparse'")
         return tuple(value)
-    if name == "eos_token_id" and isinstance(value, list):
-        return tuple(_checked("bos_token_id", v, 0) for v in value if v is not None)
+    if name == "eos_token_id" and isinstance(value, list) and not any(isinstance(v, list) for v in value):
+        return tuple(_checked(name, v, default) for v in value if v is not None)
     if isinstance(default, bool):
         if not isinstance(value, bool):
             raise refuse("true or false")
         return value
     if isinstance(default, float):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= float(value) < math.inf:
-            raise refuse("a number of 0 or more")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _STEEPEST:
+            raise refuse(f"a number from 0 to {_STEEPEST:g}")
         return float(value)
     least = 0 if name.endswith("_token_id") or name in _ZERO_ALLOWED else 1
     most = _MOST.get(name, _LARGEST)
@@ -365,10 +366,9 @@ def _rope(raw: Mapping[str, Any], theta: float, interleave: bool) -> Rope:
         value: object = given.get(key, default)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-            raise FathomError(
-                "config_invalid", field=f"{name}.{key}", problem=f"{value!r}, expected a number of 0 or more"
-            )
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _STEEPEST:
+            problem = f"{value!r}, expected a number from 0 to {_STEEPEST:g}"
+            raise FathomError("config_invalid", field=f"{name}.{key}", problem=problem)
         return float(value)
 
     theta = number("rope_theta", theta)
@@ -392,6 +392,7 @@ def _rope(raw: Mapping[str, Any], theta: float, interleave: bool) -> Rope:
         mscale_all_dim=number("mscale_all_dim", 0.0),
         attention_factor=number("attention_factor", 1.0) if given.get("attention_factor") is not None else None,
     )
-    if min(rope.factor, rope.original_max_position_embeddings, rope.beta_fast, rope.beta_slow) <= 0:
-        raise FathomError("config_invalid", field=name, problem="factor, original length and betas must be above 0")
+    if rope.factor < 1 or min(rope.original_max_position_embeddings, rope.beta_fast, rope.beta_slow) <= 0:
+        problem = "the factor must be 1 or more, original length and betas above 0"
+        raise FathomError("config_invalid", field=name, problem=problem)
     return rope

@@ -254,6 +254,14 @@ def test_a_damaged_router_gives_nan_and_no_crash() -> None:
     assert np.isnan(run(model("grouped", weights), tokens("grouped", 5))).any()
 
 
+@pytest.mark.parametrize("form", ["absorbed", "expanded"])
+def test_tokens_that_are_not_finite_show_in_whoever_attends_to_them(form: str) -> None:
+    """Also where they fill a whole split of the cache."""
+    weights = arrays("v2_dense")
+    weights["model.embed_tokens.weight"][5] = np.nan
+    assert np.isnan(run(model("v2_dense", weights), np.array([5] * 128 + [1, 2, 3]), form=form)).all()
+
+
 # -- hostile input
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
 import time
 
 import pytest
@@ -17,13 +20,13 @@ def test_every_chunk_runs_once_a_job(threads: int, chunks: int) -> None:
 
 
 def test_workers_take_part_and_know_their_number() -> None:
-    pool, seen = Pool(3), set()
+    pool, seen, all_here = Pool(3), set(), threading.Barrier(3)
 
     def work(chunk: int, thread: int) -> None:
+        all_here.wait(60)  # nobody can take two
         seen.add(thread)
-        time.sleep(0.002)  # gives the GIL away
 
-    pool.run(30, work)
+    pool.run(3, work)
     assert seen == {0, 1, 2}
     assert pool.threads == 3
 
@@ -65,3 +68,20 @@ def test_a_forked_child_runs_alone() -> None:
 def test_senseless_numbers_of_threads_are_refused(threads: int) -> None:
     with pytest.raises(ValueError, match=r"threads: .* is not in 1\.\.1024"):
         Pool(threads)
+
+
+WITHOUT_THREADS = """
+import resource
+from fathom._native import Pool
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20),) * 2)  # a stack takes 8 MiB
+pool = Pool(1000)
+assert 1 <= pool.threads < 20, pool.threads
+assert pool.count(10, 4) == [10] * 4
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
+def test_where_the_system_gives_no_more_threads_fewer_do() -> None:
+    run = subprocess.run([sys.executable, "-c", WITHOUT_THREADS], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr

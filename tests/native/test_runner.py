@@ -53,6 +53,17 @@ def test_a_small_program_runs() -> None:
     np.testing.assert_allclose(logits, run(program(), [1, 2, 3], form="expanded"), atol=1e-5)
 
 
+def test_rotary_angles_are_products_in_float32_as_the_official_code_has_them() -> None:
+    """A float64 product would turn far positions otherwise: at 3 * 1234567.875 by an eighth of a radian."""
+    ops, seen = program(), {}
+    ops[4][5]["inv_freq"] = [1234567.875]
+    run(ops, [1, 2, 3, 4], observer=lambda op, rows: seen.update({op: rows}))
+    before, after = seen[2].reshape(4, 2, 5)[..., 3:], seen[4].reshape(4, 2, 5)[..., 3:]  # (T, heads, pair)
+    angle = np.arange(4, dtype=np.float32)[:, None] * np.float32(1234567.875)
+    turned = (before[..., 0] + 1j * before[..., 1]) * np.exp(1j * angle.astype(np.float64))
+    np.testing.assert_allclose(after, np.stack([turned.real, turned.imag], -1), atol=1e-5)
+
+
 def plant(op: int, field: int, value: Any) -> Callable[[list[list[Any]]], None]:
     def change(ops: list[list[Any]]) -> None:
         ops[op][field] = value
