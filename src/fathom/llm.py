@@ -135,6 +135,7 @@ class LLM:
             else dummy_weights(self.program, self.dtype, group=group)
         )
         self._model = NativeModel(self.program, tensors, cache_dtype=cache_dtype, threads=threads)
+        self._templates: dict[bool, ChatTemplate] = {}
         self._kept: list[Session] = []  # at most one: the session of the last request
 
     # text
@@ -155,10 +156,13 @@ class LLM:
         return "tokenizer.json" in self._files
 
     def template(self, *, with_tools: bool = False) -> ChatTemplate:
-        found = ChatTemplate.of(self.tokenizer, with_tools=with_tools)
-        if found is None:
-            raise FathomError("no_chat_template", path=self.path)
-        return found
+        """The chat template (some checkpoints have one of their own for tools); ``no_chat_template`` if none."""
+        if with_tools not in self._templates:
+            found = ChatTemplate.of(self.tokenizer, with_tools=with_tools)
+            if found is None:
+                raise FathomError("no_chat_template", path=self.path)
+            self._templates[with_tools] = found
+        return self._templates[with_tools]
 
     @cached_property
     def grammars(self) -> Grammars:
