@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from fathom.llm import LLM
 from fathom.server import create_app
 from fathom.server.schemas import ChatRequest, CompletionRequest
-from serving import running
+from serving import running, write_checkpoint
 
 HELLO = [{"role": "user", "content": "the cat"}]
 GENERATING = {
@@ -221,6 +222,15 @@ def test_the_document_of_the_api_is_complete(http) -> None:
             here = here[step]
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_about_the_api_names_every_route_and_every_refused_field(http, language) -> None:
+    page = (Path(__file__).parents[2] / "docs" / language / "api.md").read_text("utf-8")
+    for path in http.get("/openapi.json").json()["paths"]:
+        assert f" {path}`" in page
+    for field in (*ChatRequest.unsupported, *CompletionRequest.unsupported):
+        assert f"`{field}`" in page
+
+
 def _references(value):
     if isinstance(value, dict):
         yield from [value["$ref"]] if isinstance(value.get("$ref"), str) else []
@@ -264,3 +274,17 @@ def test_tokens_go_round(http) -> None:
     text = "the cat 中 <｜User｜>"
     tokens = http.post("/tokenize", json={"content": text}).json()["tokens"]
     assert http.post("/detokenize", json={"tokens": tokens}).json() == {"content": text}
+
+
+def test_a_model_without_a_tokenizer_serves_token_ids_and_says_what_it_can_not(tmp_path) -> None:
+    folder = write_checkpoint(tmp_path / "bare")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+    ids = {"prompt": [20, 21, 22], "max_tokens": 3, "temperature": 0}
+    with running(create_app(LLM(folder), model_name="bare")) as url, httpx.Client(base_url=url) as client:
+        reply = client.post("/v1/completions", json=ids)
+        assert reply.json()["choices"][0]["text"] == ""
+        assert reply.json()["usage"]["completion_tokens"] > 0
+        for path, body in ({**POSTS, "/v1/completions": {**ids, "logprobs": 1}}).items():
+            assert in_shape(client.post(path, json=body), 400, "no_tokenizer")
+        assert in_shape(client.post("/v1/completions", json={**ids, "stop": "a"}), 400, "no_tokenizer")

@@ -83,21 +83,22 @@ class Answer:
     """The response of one request, whole or in chunks."""
 
     def __init__(self, llm: LLM, requests: list[Work], body: CompletionRequest, model: str) -> None:
-        self._requests, self._echo, self._tokenizer = requests, bool(body.echo), llm.tokenizer
+        self._requests, self._llm, self._echo = requests, llm, bool(body.echo)
         self._meter = Meter(sum(len(request.prompt) for request in requests))
         self._with_usage = bool(body.stream_options and body.stream_options.include_usage)
         self._head = head("cmpl", "text_completion", model)
-        wanted = body.logprobs is not None
         self._n = requests[0].params.n
         count = len(requests) * self._n
-        self._choices = [Choice(columns=Columns(llm.tokenizer) if wanted else None) for _ in range(count)]
+        tokenizer = llm.tokenizer if self._echo or body.logprobs is not None else None  # raises where there is none
+        scored = tokenizer if body.logprobs is not None else None
+        self._choices = [Choice(columns=Columns(scored) if scored else None) for _ in range(count)]
 
     def take(self, step: Step) -> str:
         """The text ``step`` adds."""
         choice, delta = self._choices[step.choice], step.delta
         text = delta.text
         if self._echo and not choice.started:
-            text = self._tokenizer.decode(self._requests[step.choice // self._n].prompt) + text
+            text = self._llm.tokenizer.decode(self._requests[step.choice // self._n].prompt) + text
         choice.started = True
         if choice.columns is not None:
             choice.columns.add(delta.prompt_logprobs or ())
