@@ -30,10 +30,10 @@ def test_folding_keeps_spaces_that_are_no_line_ends() -> None:
 
 
 def test_terminal_draws_control_characters_and_a_pipe_passes_them(monkeypatch, capsys) -> None:
-    as_it_is(iter(["\x1b[2J", "a\n\tb"]), Turn())
+    as_it_is(iter(["\x1b[2J", "a\n\tb"]), Turn(finish_reason="stop"))
     assert capsys.readouterr().out == "\x1b[2Ja\n\tb\n"
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    as_it_is(iter(["\x1b[2J", "a\n\tb\x9b"]), Turn())
+    as_it_is(iter(["\x1b[2J", "a\n\tb\x9b"]), Turn(finish_reason="stop"))
     assert capsys.readouterr().out == "\ufffd[2Ja\n\tb\ufffd\n"
 
 

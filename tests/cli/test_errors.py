@@ -107,6 +107,18 @@ def test_ctrl_c_exits_130() -> None:
     assert (waiting.returncode, out, err) == (130, b"", b"")
 
 
+def test_ctrl_c_keeps_the_part_that_was_said(mini) -> None:
+    command = [sys.executable, "-m", "fathom.cli", "chat", "-m", mini, "Tell me a long story.", "--max-tokens", "3000"]
+    command += ["--temperature", "2"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as talk:
+        said = talk.stdout.read(1)
+        talk.send_signal(signal.SIGINT)
+        rest, err = talk.communicate(timeout=20)
+    assert (talk.returncode, err) == (130, b"")
+    assert (said + rest).decode().strip()
+    assert rest.endswith(b"\n")
+
+
 def test_reader_that_leaves_early_is_no_error(mini) -> None:
     command = f"{sys.executable} -m fathom.cli models show {mini} --program | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)

@@ -113,6 +113,13 @@ def test_messages_of_several_lines(chat, tmp_path) -> None:
     assert said == ["one\ntwo", "three \nfour"]
 
 
+def test_mistakes_are_told_and_the_talk_goes_on(chat) -> None:
+    chat.send("hello " * 5000 + "\n")
+    assert "exceed the context" in chat.wait(r"context of 4096 tokens[^>]*>>> ")
+    chat.send("\x04")
+    assert chat.end() == 0
+
+
 def test_ctrl_c_drops_the_line_and_the_talk_goes_on(chat) -> None:
     chat.send("never mind")
     time.sleep(0.2)

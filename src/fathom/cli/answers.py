@@ -33,13 +33,11 @@ def answer(conversation: Conversation, question: str, show: Show, verbose: bool)
 
 def as_it_is(pieces: Iterator[str], turn: Turn) -> None:
     """Streams, and ends the line whatever happens: what was said is never glued to the next line."""
-    said = False
     try:
         for piece in pieces:  # a terminal draws control characters of a model, it does not obey them
             emit(piece.translate(CONTROLS) if sys.stdout.isatty() else piece, end="")
-            said = True
     finally:
-        if said or turn.finish_reason != "interrupted":
+        if turn.answer or turn.finish_reason != "interrupted":
             emit("")
 
 

@@ -27,27 +27,33 @@ class Repl:
 
     def __init__(self, conversation: Conversation, show: Show, verbose: bool) -> None:
         self.conversation, self.show, self.verbose = conversation, show, verbose
-        self.prompt = (
-            ">>> " if plain(sys.stdout) else "\001\033[1;36m\002>>> \001\033[0m\002"
-        )  # \1 \2: no width, for readline
+        # \1 and \2 tell readline that what stands between has no width
+        self.prompt = ">>> " if plain(sys.stdout) else "\001\033[1;36m\002>>> \001\033[0m\002"
 
     def run(self) -> None:
         llm = self.conversation.llm  # loads now, so that the first answer comes at once
         note(say("chat.welcome", model=self.conversation.model, context=llm.context_length))
         with _history():
-            while (text := self._read()) is not None:
-                try:
-                    if command := re.fullmatch(r"/([a-z]+)(?:\s+(.*))?", text, re.DOTALL):
-                        if not self._command(command[1], (command[2] or "").strip()):
-                            return
-                    elif text:
-                        answer(self.conversation, text, self.show, self.verbose)
-                except KeyboardInterrupt:
-                    note(say("chat.stopped"))
-                except FathomError as error:
-                    note(f"fathom: {error.message(language())}")
-                    if error.code == "context_length_exceeded" and self.conversation.turns:
-                        note(say("chat.full"))
+            while self._turn():
+                pass
+
+    def _turn(self) -> bool:
+        """One message or command; False at the end."""
+        try:
+            text = self._read()
+            if text is None:
+                return False
+            if command := re.fullmatch(r"/([a-z]+)(?:\s+(.*))?", text, re.DOTALL):
+                return self._command(command[1], (command[2] or "").strip())
+            if text:
+                answer(self.conversation, text, self.show, self.verbose)
+        except KeyboardInterrupt:
+            note(say("chat.stopped"))
+        except FathomError as error:
+            note(f"fathom: {error.message(language())}")
+            if error.code == "context_length_exceeded" and self.conversation.turns:
+                note(say("chat.full"))
+        return True
 
     def _read(self) -> str | None:
         """The next message, None at the end of input; Ctrl-C drops what was typed."""
