@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from gguf import GGMLQuantizationType
+from gguf.quants import quantize as quantize_blocks
 
 from fathom.errors import FathomError
 from fathom.trace import trace_models
@@ -127,6 +130,20 @@ def test_a_planted_block_of_a_gguf_is_named(gguf, tmp_path, op, tensor, type, nb
     report = trace_models(gguf, corrupt(gguf, tmp_path / "bad.gguf", at + tensor, block * nbytes + 5, 0xF0), PROMPT)
     assert report.first.op == at + op
     assert (report.weight.tensor, report.weight.block, report.weight.type_a) == (at + tensor, block, type)
+
+
+def test_types_that_are_decoded_while_loading_are_compared_too(good, tmp_path, monkeypatch):
+    name = "model.layers.1.self_attn.o_proj.weight"
+    source = open_checkpoint(good)
+    blocks = quantize_blocks(source.tensors[name].floats(), GGMLQuantizationType.Q5_1)
+    blocks.tofile(tmp_path / "blocks")
+    ref = replace(source.tensors[name], type="Q5_1", path=tmp_path / "blocks", offset=0, nbytes=blocks.nbytes)
+    changed = replace(source, path=tmp_path, tensors=dict(source.tensors) | {name: ref})
+    opened = {good: source, tmp_path: changed}
+    monkeypatch.setattr("fathom.weights.checkpoint.open_checkpoint", opened.__getitem__)
+    arguments = {"dtype_b": "float32", "executor_a": "reference"}
+    assert trace_models(good, tmp_path, PROMPT, **arguments).first is None
+    assert trace_models(good, tmp_path, PROMPT, **arguments, tolerance=1e-3).first.op == name.removesuffix(".weight")
 
 
 def test_a_spoilt_scale_is_found_against_the_unquantised_original(good, int4, tmp_path):

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from .config import ModelConfig
 from .errors import FathomError
 from .model.program import Op, Program, build_program
+from .weights.checkpoint import DECODED
 
 if TYPE_CHECKING:
     from .weights.checkpoint import Checkpoint, TensorRef
@@ -46,10 +47,12 @@ DTYPES = {"native": ("auto", "float32", "bfloat16", "int8", "int4"), "reference"
 ARITHMETIC = {"float32": 5e-4, "bfloat16": 0.3, "int8": 0.6}
 WEIGHTS = {"F32": 0.0, "F16": 0.01, "BF16": 0.05, "int8": 0.2, "int4": 1.5}
 WEIGHTS |= {"Q8_0": 0.2, "Q6_K": 0.3, "Q5_K": 0.8, "Q5_0": 0.8, "Q4_K": 1.5, "Q4_0": 1.5}
+WEIGHTS |= dict.fromkeys(DECODED, 3.0)  # not measured; down to 2 bits
 
 #: Largest error of a value, relative to the largest of its block, that rounding to a stored type explains.
 ROUNDING = {"F32": 0.0, "F16": 2**-10, "BF16": 2**-8, "int8": 0.01, "int4": 0.2}
 ROUNDING |= {"Q8_0": 0.01, "Q6_K": 0.06, "Q5_K": 0.12, "Q5_0": 0.1, "Q4_K": 0.2, "Q4_0": 0.2}
+ROUNDING |= dict.fromkeys(DECODED, 0.5)
 BLOCK = {"Q8_0": 32, "Q5_0": 32, "Q4_0": 32, "Q4_K": 256, "Q5_K": 256, "Q6_K": 256}  # columns
 
 

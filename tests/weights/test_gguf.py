@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import struct
+import tracemalloc
 from pathlib import Path
 
 import gguf
@@ -202,6 +205,14 @@ def test_prediction_layers_are_listed_as_unused(tmp_path) -> None:
     assert "blk.1.ffn_down_exps.weight" in checkpoint.unused
 
 
+def test_merged_experts_that_cannot_be_cut_apart_are_refused(tmp_path) -> None:
+    config = ModelConfig.from_dict(SMALL | {"num_hidden_layers": 1, "first_k_dense_replace": 0})
+    stack = {"blk.0.ffn_gate_up_exps.weight": (np.zeros((4, 65, 64), np.float32), "F32")}
+    with pytest.raises(FathomError, match=r"ffn_gate_up_exps.weight has shape \(4, 65, 64\).*\(4, 64, 64\)") as info:
+        read_gguf(write_gguf(tmp_path / "a.gguf", architecture_fields(config), stack))
+    assert info.value.code == "tensor_shape"
+
+
 def test_values_a_layer_are_accepted_where_they_agree(tmp_path) -> None:
     agreed = {"deepseek2.expert_used_count": [0, 2], "deepseek2.attention.head_count": [2, 2]}
     assert read_gguf(by_hand(tmp_path / "a.gguf", agreed)).config.num_experts_per_tok == 2
@@ -224,12 +235,31 @@ def test_values_a_layer_are_accepted_where_they_agree(tmp_path) -> None:
         ({"deepseek2.expert_used_count": 9}, "file_malformed", "9 of 4 experts"),
         ({"deepseek2.rope.dimension_count": 48}, "file_malformed", "qk_nope_head_dim"),
         ({"general.alignment": 3}, "file_malformed", "power of two"),
+        ({"tokenizer.ggml.eos_token_id": [1, 2], "tokenizer.ggml.eot_token_id": [3]}, "file_malformed", "eos_token_id"),
     ],
 )
 def test_metadata_that_cannot_be_run_is_refused_by_name(tmp_path, fields, code, says) -> None:
     with pytest.raises(FathomError, match=says) as info:
         read_gguf(by_hand(tmp_path / "a.gguf", fields))
     assert info.value.code == code
+
+
+def test_a_part_that_counts_its_siblings_in_words_is_refused(tmp_path) -> None:
+    with pytest.raises(FathomError, match="part of a split model"):
+        read_gguf(by_hand(tmp_path / "a-00001-of-00002.gguf", {"split.count": [2, 2]}))
+
+
+def test_a_length_is_not_believed_because_the_file_is_large(tmp_path) -> None:
+    """Half a GiB for a key: the file has them (sparse), a header never does."""
+    path = tmp_path / "a.gguf"
+    path.write_bytes(b"GGUF\x03\0\0\0" + struct.pack("<QQQ", 0, 1, 1 << 29))
+    os.truncate(path, 1 << 30)
+    tracemalloc.start()
+    with pytest.raises(FathomError, match="536870912 bytes"):
+        read_gguf(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from fathom.weights.checkpoint import QUANTIZED, open_checkpoint
 from fathom.weights.gguf_read import read_gguf
 from fathom.weights.gguf_write import architecture_fields
 from fathom.weights.load import load_weights
+from fathom.weights.verify import verify
 from gguf_tiny import SMALL, save_tiny, write_gguf
 
 ROWS, COLUMNS, EXPERTS = 40, 512, 3
@@ -69,6 +70,9 @@ def test_further_types_are_decoded_where_a_format_is_asked_for_and_refused_other
     assert np.array_equal(load_weights(changed, program, "float32")[name].unpack(), values)
     rounded = load_weights(changed, program, "int8")[name].unpack()
     assert np.abs(rounded - values).max() <= np.abs(values).max() / 250
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fathom.weights.verify.open_checkpoint", lambda path: changed)
+        assert verify(tmp_path).ok
 
 
 @pytest.mark.parametrize("kind", QUANTIZED)

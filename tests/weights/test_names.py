@@ -63,6 +63,15 @@ def test_fused_experts(tmp_path) -> None:
     assert_equal(resave(tmp_path, fused), weights)
 
 
+@pytest.mark.parametrize("shape", [(4, 65, 64), (4, 0, 64), (3, 64, 64), (10**6, 0, 64)])
+def test_fused_experts_that_cannot_be_cut_apart_are_refused(tmp_path, shape) -> None:
+    weights = save_tiny(tmp_path)
+    fused = {name: values for name, values in weights.items() if ".layers.1.mlp.experts." not in name}
+    with pytest.raises(FathomError, match=r"experts.gate_up_proj has shape .*asks for \[4, 64, 64\]") as error:
+        resave(tmp_path, fused | {"model.layers.1.mlp.experts.gate_up_proj": np.zeros(shape, np.float32)})
+    assert error.value.code == "tensor_shape"
+
+
 @pytest.mark.parametrize("prefix", ["", "language_model.model.", "language.model.", "model.language_model."])
 def test_prefixes(tmp_path, prefix) -> None:
     weights = save_tiny(tmp_path)

@@ -171,6 +171,14 @@ def test_a_damaged_source_leaves_nothing(tmp_path) -> None:
     assert [item.name for item in tmp_path.iterdir()] == ["source"]
 
 
+def test_a_weight_too_large_for_a_scale_is_an_error_that_names_its_tensor(tmp_path) -> None:
+    weights = save_tiny(tmp_path / "source")
+    weights["lm_head.weight"][3, 3] = 3e9
+    save_file(weights, tmp_path / "source" / "model.safetensors")
+    with pytest.raises(FathomError, match=r"lm_head\.weight: a weight of 3000000000.* is too large"):
+        quantize(tmp_path / "source", tmp_path / "packed")
+
+
 def test_too_small_a_disk_is_refused_before_the_work(tmp_path, small_disk) -> None:
     save_tiny(tmp_path / "source")
     with pytest.raises(FathomError) as caught:

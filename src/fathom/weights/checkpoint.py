@@ -159,7 +159,7 @@ def pack(tensor: TensorRef | Weight, raw: NDArray[np.uint8], source: str, bits: 
     except ValueError as error:
         if "not finite" in str(error):
             raise FathomError("tensor_not_finite", name=tensor.name) from None
-        raise
+        raise FathomError("file_unreadable", path=tensor.name, problem=error) from None
 
 
 def dense_floats(raw: NDArray[np.uint8], type: str) -> NDArray[np.float32]:

@@ -34,6 +34,7 @@ _SCALARS = {
 }
 _LEAST_KEY = 8 + 4 + 1  # bytes of the smallest possible metadata entry: length, type, one byte of value
 _LEAST_TENSOR = 8 + 4 + 8 + 4 + 8  # name length, dimensions, one dimension, type, offset
+_LONGEST = 1 << 26  # bytes of one text or array of numbers: no header comes near, but a large file could hold more
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})\.gguf")
 
 
@@ -62,7 +63,7 @@ def read_file(path: Path) -> GGUFFile:
     count = first.fields.get("split.count", 1)
     if not match or count in (0, 1):
         return first
-    if match["count"] != f"{count:05}" or match["index"] != "00001":
+    if type(count) is not int or match["count"] != f"{count:05}" or match["index"] != "00001":
         raise FathomError("file_unreadable", path=path, problem=f"part of a split model; open its part 1 of {count}")
     tensors = dict(first.tensors)
     for index in range(2, count + 1):
@@ -181,6 +182,8 @@ class _Header:
     def take(self, count: int, what: str) -> bytes:
         if count > self.size - self.position:
             self.malformed(f"{what!r} needs {count} bytes at byte {self.position}, the file has {self.size}")
+        if count > _LONGEST:
+            self.malformed(f"{what!r} claims {count} bytes; at most {_LONGEST} are read")
         data = self.file.read(count)
         if len(data) != count:
             self.malformed(f"{what!r} could not be read whole")

@@ -92,8 +92,12 @@ def _check_counts(file: GGUFFile, config: ModelConfig) -> None:
     if found not in (layers, blocks):
         _malformed(file.path, f"it announces {blocks} layers and holds {found}")
     for name, stored in file.tensors.items():
-        if name.endswith("_exps.weight") and stored.shape[0] != config.n_routed_experts:
-            expected = (config.n_routed_experts, *stored.shape[1:])
+        if not name.endswith("_exps.weight"):
+            continue
+        expected = (config.n_routed_experts, *stored.shape[1:])
+        if name.endswith(".ffn_gate_up_exps.weight"):  # cut in halves
+            expected = (expected[0], 2 * config.moe_intermediate_size, *stored.shape[2:])
+        if stored.shape != expected:
             raise FathomError("tensor_shape", name=name, found=stored.shape, expected=expected)
 
 
@@ -245,7 +249,7 @@ def _model_type(raw: Mapping[str, Any]) -> str:
 def _end_tokens(fields: Mapping[str, Any]) -> Any:
     """End of text, of turn (GLM's <|user|>) and of message (its <|observation|>): all stop an answer."""
     ids = [fields[key] for key in (f"tokenizer.ggml.{k}_token_id" for k in ("eos", "eot", "eom")) if key in fields]
-    unique = list(dict.fromkeys(ids))
+    unique = [token for i, token in enumerate(ids) if token not in ids[:i]]
     return unique if len(unique) > 1 else unique[0] if unique else None
 
 

@@ -55,7 +55,7 @@ def canonical(
         if (layer := _layer(name)) is not None and layer >= config.num_hidden_layers:
             unused.append(ref.name)
             continue
-        for part_name, part in _experts(name, ref):
+        for part_name, part in _experts(name, ref, config):
             if part_name in tensors:
                 problem = f"tensor {part_name} occurs twice, under different names"
                 raise FathomError("checkpoint_mismatch", path=path, problem=problem)
@@ -81,7 +81,7 @@ def _layer(name: str) -> int | None:
     return int(parts[2]) if is_layer else None
 
 
-def _experts(name: str, ref: TensorRef) -> Iterator[tuple[str, TensorRef]]:
+def _experts(name: str, ref: TensorRef, config: ModelConfig) -> Iterator[tuple[str, TensorRef]]:
     """A fused stack as one view an expert and matrix; anything else as it is."""
     from dataclasses import replace
 
@@ -91,6 +91,11 @@ def _experts(name: str, ref: TensorRef) -> Iterator[tuple[str, TensorRef]]:
         return
     experts, rows, cols = ref.shape
     matrices = ("gate_proj", "up_proj") if kind == "gate_up_proj" else ("down_proj",)
+    if experts != config.n_routed_experts or rows % len(matrices) or not ref.nbytes:  # it can't be cut apart
+        outer, inner = config.hidden_size, config.moe_intermediate_size
+        sides = [2 * inner, outer] if kind == "gate_up_proj" else [outer, inner]
+        expected = [config.n_routed_experts, *sides]
+        raise FathomError("tensor_shape", name=ref.name, found=list(ref.shape), expected=expected)
     for index in range(experts * len(matrices)):
         expert, matrix = divmod(index, len(matrices))
         part = f"{stem}.{expert}.{matrices[matrix]}.weight"

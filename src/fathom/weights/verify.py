@@ -13,7 +13,7 @@ import numpy as np
 
 from fathom.errors import FathomError
 from fathom.model.program import Weight, build_program
-from fathom.weights.checkpoint import DENSE, QUANTIZED, Checkpoint, TensorRef, open_checkpoint
+from fathom.weights.checkpoint import DECODED, DENSE, QUANTIZED, Checkpoint, TensorRef, open_checkpoint
 from fathom.weights.load import Progress
 from fathom.weights.names import split_kv_b
 
@@ -54,7 +54,7 @@ def verify(path: str | Path, values: bool = True, progress: Progress | None = No
     checkpoint = open_checkpoint(path)
     expected, missing = _expected(checkpoint)
     found = [ref for name, ref in checkpoint.tensors.items() if name in expected]
-    unsupported = [ref for ref in found if ref.type not in (*DENSE, *QUANTIZED, "packed")]
+    unsupported = [ref for ref in found if ref.type not in (*DENSE, *QUANTIZED, *DECODED, "packed")]
     not_finite = []
     done, total = 0, sum(ref.nbytes for ref in found)
     for ref in found if values else ():
@@ -99,7 +99,7 @@ def _parts(weight: Weight, checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]
 def _is_finite(ref: TensorRef) -> bool:
     if ref.type == "BF16":  # an exponent of all ones, without the detour over float32
         return not ((ref.read().view(np.uint16) & 0x7F80) == 0x7F80).any()
-    if ref.type in DENSE:
+    if ref.type in (*DENSE, *DECODED):
         return bool(np.isfinite(ref.floats()).all())
     try:
         return ref.matrix().all_finite()
