@@ -63,6 +63,17 @@ def test_a_prompt_that_begins_like_the_last_one_is_computed_from_where_it_depart
     assert same.cached_tokens == len(other.prompt) - 1, "the last token's logits are needed"
 
 
+def test_an_interrupt_between_the_pass_and_its_note_is_no_extra_token(model: NativeModel) -> None:
+    """Control-C in a conversation: what is in the cache counts, not what the session had come to note."""
+    session = Session(model)
+    list(request().run(session))
+    noted = list(session.tokens)
+    model.forward([7, 7], session._cache)  # as if control-C had come right behind the pass
+    assert session.tokens == noted
+    turn = request([*noted, 5, 6])
+    assert list(turn.run(session)) == list(request(turn.prompt).run(Session(model)))
+
+
 def test_a_long_prompt_in_chunks_gives_the_tokens_of_one_pass(model: NativeModel) -> None:
     prompt = (PROMPT * 40)[: 2 * CHUNK + 3]
     tokens = ids(list(request(prompt, max_tokens=2).run(Session(model))))

@@ -72,7 +72,7 @@ class Session:
         return kept
 
     def truncate(self, count: int) -> None:
-        if count < len(self.tokens):
+        if count < self._cache.tokens:  # which may hold one pass more than was noted, after an interrupt
             self._cache.truncate(count)
             del self.tokens[count:]
 
