@@ -6,7 +6,7 @@ import pytest
 
 from fathom.config import ModelConfig
 from fathom.model import build_program
-from fathom.model.formats import FORMATS, bytes_of, cache_bytes, decode_bytes, storage, weight_bytes
+from fathom.model.formats import FORMATS, bytes_of, cache_bytes, decode_bytes, scratch_bytes, storage, weight_bytes
 from shapes import LITE, V2
 
 
@@ -56,6 +56,12 @@ def test_bytes_follow_from_the_format() -> None:
     assert cache_bytes(program, 1) == 31_104
     assert decode_bytes(program, "int4") < 0.2 * weight_bytes(program, "int4")
     assert 8.2 < weight_bytes(program, "int4") / 2**30 < 8.7
+
+
+def test_scratch_is_of_a_chunk_and_hardly_grows_with_threads_or_context() -> None:
+    program = build_program(ModelConfig.from_dict(LITE))
+    small, large = scratch_bytes(program, 512, 4096, 2), scratch_bytes(program, 512, 163_840, 64)
+    assert 60 << 20 < small < large < 200 << 20
 
 
 def test_router_norms_and_biases_stay_float_in_every_format() -> None:

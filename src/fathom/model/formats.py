@@ -63,9 +63,11 @@ def cache_bytes(program: Program, context: int, cache_dtype: str = "bfloat16") -
 
 
 def scratch_bytes(program: Program, chunk: int, context: int, threads: int) -> int:
-    """Bytes of buffers for a chunk of tokens, its expert slots, and expanded keys and values of a head a thread."""
+    """Bytes of the engine's buffers for a chunk of tokens, and of its scratch: expert slots, or states of attention."""
     c = program.config
     rows = sum(program.buffers.values()) - program.buffers["logits"]
-    slots = (c.num_experts_per_tok or 0) * (c.moe_intermediate_size + c.hidden_size)
-    expanded = threads * context * (c.qk_head_dim + c.v_head_dim)
-    return 4 * (chunk * (rows + max(slots, c.intermediate_size)) + program.buffers["logits"] + expanded)
+    slots = (c.num_experts_per_tok or 0) * (c.moe_intermediate_size + 2 * c.hidden_size)
+    queries = min(chunk, 128) * c.num_attention_heads * (c.latent_width + c.kv_lora_rank)  # absorbed, and their results
+    states = (8 * threads + context // 128) * 16 * (c.kv_lora_rank + 2)  # of 16 queries a split of 128 keys
+    scratch = max(chunk * max(slots, c.intermediate_size), queries + states)
+    return 4 * (chunk * rows + program.buffers["logits"] + scratch + threads * chunk * c.v_head_dim)
