@@ -191,6 +191,15 @@ def test_the_report_is_json_and_a_table(good, tmp_path):
     assert sum("<- first" in line for line in lines) == 1
 
 
+def test_a_deviation_without_measure_is_null_in_json(good, tmp_path):
+    """A buffer that is zero on one side: the other is infinitely far from it."""
+    weights = {name: w.clone() for name, w in case("v2_lite").weights.items()}
+    weights["model.layers.1.self_attn.o_proj.weight"].zero_()
+    report = trace_models(case("v2_lite").save(tmp_path, weights), good, PROMPT)
+    assert report.first.relative == float("inf")
+    assert json.loads(json.dumps(report.to_json(), allow_nan=False))["first"]["relative"] is None
+
+
 def test_prompts_longer_than_a_chunk_are_compared_whole(good):
     tokens = np.resize(PROMPT, 600).tolist()
     report = trace_models(good, good, tokens, executor_b="reference")

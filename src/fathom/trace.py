@@ -12,6 +12,7 @@ leave no room for it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import zip_longest
@@ -156,7 +157,9 @@ class Report:
         yield self.verdict
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "verdict": self.verdict}
+        """Plain JSON, which knows neither infinity nor NaN: they become null."""
+        text = json.dumps({**asdict(self), "verdict": self.verdict})
+        return dict(json.loads(text, parse_constant=lambda _: None))
 
 
 def trace(a: Executor, b: Executor, tokens: Sequence[int], tolerance: float | None = None) -> Report:
