@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fathom.engine.runner import NativeModel
 from fathom.model.program import build_program
 from fathom.weights.checkpoint import DECODED, open_checkpoint
-from fathom.weights.gguf_vocab import PRE_TOKENIZERS, gguf_tokenizer
+from fathom.weights.gguf_vocab import PRE_TOKENIZERS
 from fathom.weights.gguf_write import TYPES, export_gguf
 from fathom.weights.load import load_weights
 from gguf_tiny import FAMILIES, SIGMOID, VOCABULARY, save_tiny
@@ -154,7 +154,10 @@ def test_text_is_cut_as_llama_cpp_cuts_it(exports, tmp_path, name) -> None:
     renamed = replace(checkpoint, metadata=dict(checkpoint.metadata) | {"tokenizer.ggml.pre": name})
     path = tmp_path / "a.gguf"
     export_gguf(renamed, path, "Q8_0")
-    here, model = Tokenizer.from_str(gguf_tokenizer(open_checkpoint(path))[0]), there(path, vocab_only=True)
+    here, model = (
+        Tokenizer.from_str(open_checkpoint(path).tokenizer_files["tokenizer.json"]),
+        there(path, vocab_only=True),
+    )
     texts = (
         *ZH,
         *EN,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .program import Program, Weight
 
-__all__ = ["FORMATS", "GROUPS", "cache_bytes", "decode_bytes", "scratch_bytes", "storage", "weight_bytes"]
+__all__ = ["FORMATS", "GROUPS", "cache_bytes", "scratch_bytes", "storage", "weight_bytes"]
 
 FORMATS = ("float32", "bfloat16", "int8", "int4")
 GROUPS = (32, 64, 128)  # columns that share a scale
@@ -47,14 +47,6 @@ def bytes_of(weight: Weight, format: str, group: int = 32) -> int:
 def weight_bytes(program: Program, format: str, group: int = 32) -> int:
     """Bytes of all weights in a format."""
     return sum(bytes_of(w, format, group) for w in program.weights.values())
-
-
-def decode_bytes(
-    program: Program, format: str, group: int = 32, context: int = 0, cache_dtype: str = "bfloat16"
-) -> int:
-    """Bytes one decode step reads: the active weights once and the latent cache of ``context`` tokens."""
-    weights = sum(share * bytes_of(w, format, group) for op in program.ops for w, share in op.weights_read())
-    return round(weights) + cache_bytes(program, context, cache_dtype)
 
 
 def cache_bytes(program: Program, context: int, cache_dtype: str = "bfloat16") -> int:

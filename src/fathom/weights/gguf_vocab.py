@@ -12,14 +12,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from fathom.errors import FathomError
 
-if TYPE_CHECKING:
-    from fathom.weights.checkpoint import Checkpoint
-
-__all__ = ["PRE_TOKENIZERS", "VocabularyFiles", "gguf_tokenizer", "vocabulary_fields"]
+__all__ = ["PRE_TOKENIZERS", "VocabularyFiles", "vocabulary_fields"]
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # tokenizer.ggml.token_type
 DIGITS = "single digits"  # stands for the Digits pre-tokenizer among the regular expressions
@@ -115,14 +112,6 @@ class VocabularyFiles(Mapping[str, "Path | str"]):
 
     def __len__(self) -> int:
         return len(self._files)
-
-
-def gguf_tokenizer(checkpoint: Checkpoint) -> tuple[str, dict[str, Any]]:
-    """The text of ``tokenizer.json`` and the content of ``tokenizer_config.json`` of a GGUF checkpoint."""
-    if "tokenizer.json" not in checkpoint.tokenizer_files:
-        raise FathomError("no_tokenizer", path=checkpoint.path)
-    fields = checkpoint.metadata
-    return str(checkpoint.tokenizer_files["tokenizer.json"]), _tokenizer_config(checkpoint.path, fields)
 
 
 def _tokenizer(path: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
