@@ -271,6 +271,16 @@ def test_a_full_disk_is_reported_and_the_begun_file_kept(hub, tmp_path, monkeypa
     assert len(leftovers(tmp_path / "models/owner/name")) == 1
 
 
+def test_what_was_pulled_already_needs_no_room_again(hub, monkeypatch) -> None:
+    hub.cuts = [900_000] + [0] * 40
+    with pytest.raises(FathomError, match="pull again"):
+        pull("owner/name")
+    hub.cuts, asked = [], []
+    monkeypatch.setattr(module, "check_space", lambda path, needed: asked.append(needed))
+    pull("owner/name")
+    assert asked == [len(WEIGHTS) - 900_000 + len(CONFIG)]  # tokenizer.json is there
+
+
 def test_two_pulls_of_one_file_do_not_mix(hub, tmp_path) -> None:
     import fcntl
 

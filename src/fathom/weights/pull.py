@@ -55,7 +55,7 @@ def pull(repo: str, file: str | None = None, revision: str | None = None, progre
         wanted = _select(repo, listed, file)
         folder.mkdir(parents=True, exist_ok=True)
         report = _Report(progress, sum(f.size for f in wanted))
-        check_space(folder / "model", sum(f.size for f in wanted if not (folder / f.local).exists()))
+        check_space(folder / "model", sum(_left(folder, f) for f in wanted))
         for item in sorted(wanted, key=lambda f: f.local == "config.json"):
             _fetch(repo, commit, item, folder, report)
     return folder / wanted[0].local if file else folder
@@ -105,6 +105,19 @@ def _available(files: list[_File]) -> str:
     return f"only {pickles[0]}, which could run code and is not loaded" if pickles else "no weights at all"
 
 
+def _partial(folder: Path, file: _File) -> Path:
+    """Where the bytes of a file gather until it is whole."""
+    return folder / f".{file.local}.{file.checksum[:16]}.incomplete"
+
+
+def _left(folder: Path, file: _File) -> int:
+    """Bytes of a file that are still to be fetched."""
+    if (folder / file.local).exists():
+        return 0
+    partial = _partial(folder, file)
+    return max(file.size - (partial.stat().st_size if partial.exists() else 0), 0)
+
+
 def _fetch(repo: str, commit: str, file: _File, folder: Path, report: _Report) -> None:
     """One file: skipped where it is there, continued where it was begun, named when its checksum is right."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
@@ -115,7 +128,7 @@ def _fetch(repo: str, commit: str, file: _File, folder: Path, report: _Report) -
     if place.exists() and _is_right(place, file):
         report.skip(file.size)
         return
-    partial = folder / f".{file.local}.{file.checksum[:16]}.incomplete"
+    partial = _partial(folder, file)
     with partial.open("ab") as out:
         _lock(out, place)
         if (begun := out.tell()) > file.size:
