@@ -244,6 +244,13 @@ def test_metadata_that_cannot_be_run_is_refused_by_name(tmp_path, fields, code, 
     assert info.value.code == code
 
 
+def test_the_rest_of_a_killed_export_makes_room_for_the_next(tmp_path, small_disk) -> None:
+    save_tiny(tmp_path / "source")
+    (small_disk / ".a.gguf.partial").write_bytes(bytes((4 << 20) - 50_000))
+    export_gguf(open_checkpoint(tmp_path / "source"), small_disk / "a.gguf", "F32")
+    assert [item.name for item in small_disk.iterdir()] == ["a.gguf"]
+
+
 def test_a_part_that_counts_its_siblings_in_words_is_refused(tmp_path) -> None:
     with pytest.raises(FathomError, match="part of a split model"):
         read_gguf(by_hand(tmp_path / "a-00001-of-00002.gguf", {"split.count": [2, 2]}))

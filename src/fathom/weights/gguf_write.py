@@ -78,8 +78,8 @@ def export_gguf(checkpoint: Checkpoint, dst: str | Path, type: str = "F32", prog
     fields = _fields(checkpoint, type)
     tensors = list(_plan(checkpoint, type))
     total = sum(tensor.nbytes for tensor in tensors)
-    check_space(dst, total)
     with atomic_file(dst) as file:
+        check_space(dst, total)
         writer = _writer(file, fields, tensors)
         done = 0
         for tensor in tensors:
