@@ -312,3 +312,14 @@ def test_mini_answers_calls_tools_and_fills_schemas(shared: Path) -> None:
     schema = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 20}, "n": {"enum": [1, 2]}}}
     schema |= {"required": ["city", "n"], "additionalProperties": False}
     assert json.loads(llm.chat([{"role": "user", "content": "JSON!"}], json_schema=schema, **say).text)["n"] in (1, 2)
+
+
+def test_a_float32_checkpoint_runs_exactly_without_being_asked(folder: Path, llm: LLM) -> None:
+    assert LLM(folder, threads=1).logits([5, 6, 7]).tobytes() == llm.logits([5, 6, 7]).tobytes()
+
+
+def test_logits_that_do_not_fit_are_refused_before_the_work(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fathom.llm.memory", lambda: Memory(total=1000, available=1000, limited=True))
+    with pytest.raises(FathomError) as caught:
+        llm.logits([5, 6, 7])
+    assert caught.value.code == "memory"

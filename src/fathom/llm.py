@@ -123,8 +123,9 @@ class LLM:
         checkpoint = None if dummy else open_checkpoint(self.path)
         self.config: ModelConfig = checkpoint.config if checkpoint else _published(self.name)
         self.program: Program = build_program(self.config)
-        cache_dtype: Literal["float32", "bfloat16"] = "float32" if dtype == "float32" else "bfloat16"
         stored = checkpoint is not None and dtype == "auto"
+        is_float32 = dtype == "float32" or (checkpoint is not None and stored and checkpoint.is_float32)
+        cache_dtype: Literal["float32", "bfloat16"] = "float32" if is_float32 else "bfloat16"
         weights = checkpoint.nbytes if checkpoint and stored else weight_bytes(self.program, self.dtype, group)
         self.context_length: int = _fitting_context(self.name, self.program, weights, cache_dtype, max_context)
         self._files: Mapping[str, Path | str] = checkpoint.tokenizer_files if checkpoint else {}
@@ -188,6 +189,9 @@ class LLM:
         ids = _ids(token_ids, self.config.vocab_size)
         if len(ids) > self.context_length:
             raise FathomError("context_length_exceeded", prompt=len(ids), wanted=0, context=self.context_length)
+        needed, free = 4 * len(ids) * self.config.vocab_size, memory().available
+        if needed > free:
+            raise FathomError("memory", what=f"{len(ids)} rows of logits", needed=human(needed), free=human(free))
         logits = self._model.forward(ids, self._model.new_cache(), logits="all")
         if not np.isfinite(logits).all():
             raise FathomError("not_finite")

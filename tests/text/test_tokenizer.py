@@ -179,3 +179,23 @@ def test_a_file_that_is_no_utf8_and_a_text_that_is_no_unicode(tmp_path: Path) ->
     with pytest.raises(FathomError, match="byte 3") as caught:
         tiny.tokenizer().encode("好\ud800")
     assert caught.value.code == "encoding"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("added_tokens", 3),
+        ("added_tokens", [3]),
+        ("added_tokens", [{"id": "x", "content": "<a>"}]),
+        ("added_tokens", [{"id": 1}]),
+        ("decoder", 3),
+        ("post_processor", 3),
+        ("post_processor", {"type": "TemplateProcessing", "single": [{"SpecialToken": 3}]}),
+        ("model", {"type": "BPE", "vocab": {"a": "x"}, "merges": []}),
+        ("model", {"type": "BPE", "vocab": {"a": 0}, "merges": [3]}),
+    ],
+)
+def test_a_malformed_tokenizer_is_a_named_error(key, value) -> None:
+    with pytest.raises(FathomError) as e:
+        Tokenizer(json.dumps(json.loads(tiny.spec()) | {key: value}), {})
+    assert e.value.code in ("file_malformed", "format_unsupported")

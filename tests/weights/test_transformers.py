@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, DeepseekV2Config, DeepseekV3Config, Glm4MoeLiteConfig
 
 from fathom.weights.checkpoint import open_checkpoint
 from fathom.weights.dummy import make_dummy
 from fathom.weights.published import PUBLISHED
-from fathom.weights.safetensors import write_safetensors
 from fathom.weights.verify import verify
 from gguf_tiny import SIGMOID, SMALL
 
@@ -73,18 +73,17 @@ def test_what_is_written_here_is_read_by_transformers(tmp_path, family) -> None:
     theirs = open_checkpoint(tmp_path / "theirs")
     (tmp_path / "ours").mkdir()
     theirs.config.save(tmp_path / "ours")
-    layout = {name: (ref.type, ref.shape) for name, ref in theirs.tensors.items()}
-    write_safetensors(tmp_path / "ours" / "model.safetensors", layout, lambda name: theirs.tensors[name].read())
+    state = {name: torch.from_numpy(ref.floats()) for name, ref in theirs.tensors.items()}
+    save_file(state, tmp_path / "ours" / "model.safetensors", {"format": "pt"})
     assert torch.equal(logits(AutoModelForCausalLM.from_pretrained(tmp_path / "ours")), logits(model))
 
 
 def test_fused_state_dicts_are_read(tmp_path) -> None:
     model = model_of("deepseek_v3")
     save_config(tmp_path, SMALL | SIGMOID)
-    state = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-    layout = {name: ("F32", array.shape) for name, array in state.items()}
-    assert any(name.endswith("experts.gate_up_proj") for name in layout)
-    write_safetensors(tmp_path / "model.safetensors", layout, lambda name: np.ascontiguousarray(state[name]))
+    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    assert any(name.endswith("experts.gate_up_proj") for name in state)
+    save_file(state, tmp_path / "model.safetensors", {"format": "pt"})
     assert verify(tmp_path).ok
     tensors = open_checkpoint(tmp_path).tensors
     for name, array in official(model).items():

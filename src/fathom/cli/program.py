@@ -69,7 +69,7 @@ def find(name: str, dtype: str) -> Shape:
     format: str = "bfloat16"
     try:
         checkpoint = open_checkpoint(resolve(name))
-        config, format = checkpoint.config, checkpoint.format
+        config, format = checkpoint.config, "float32" if checkpoint.is_float32 else checkpoint.format
         stored = {tensor: ref.nbytes for tensor, ref in checkpoint.tensors.items()}
     except FathomError as error:
         published = published_config(name)

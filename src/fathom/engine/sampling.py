@@ -118,10 +118,10 @@ def _require(condition: bool, param: str, problem: str) -> None:
 
 def _number(param: str, value: object, low: float, high: float, open_low: bool) -> float:
     _require(isinstance(value, int | float) and not isinstance(value, bool), param, f"{value!r} is not a number")
-    number = float(cast(float, value))
+    number = cast(float, value)
     inside = low <= number <= high and not (open_low and number == low)  # false for NaN
-    _require(inside, param, f"{value!r} is not in {'(' if open_low else '['}{low:g}, {high:g}]")
-    return number
+    _require(inside, param, f"{value!r:.40} is not in {'(' if open_low else '['}{low:g}, {high:g}]")
+    return float(number)
 
 
 def _integer(param: str, value: object, least: int, most: int | None, optional: bool) -> None:

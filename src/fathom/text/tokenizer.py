@@ -45,8 +45,15 @@ class Tokenizer:
     """One vocabulary. ``spec`` is the text of a tokenizer.json, ``config`` that of a tokenizer_config.json."""
 
     def __init__(self, spec: str, config: Mapping[str, Any] | None = None, *, name: str = "tokenizer.json") -> None:
-        raw = _parse(spec, name)
         self.config: dict[str, Any] = dict(config or {})
+        self._spec = spec
+        try:
+            self._build(_parse(spec, name), name)
+        except (TypeError, LookupError, AttributeError, ValueError) as error:
+            problem = f"an entry of an unexpected kind ({type(error).__name__}: {error})"
+            raise FathomError("file_malformed", path=name, format="tokenizer.json", problem=problem) from None
+
+    def _build(self, raw: dict[str, Any], name: str) -> None:
         added = {int(t["id"]): t for t in raw.get("added_tokens") or ()}
         named = {_content(self.config.get(key)) for key in ("bos_token", "eos_token", "pad_token")}
         self._added: dict[int, str] = {i: t["content"] for i, t in added.items() if t["content"]}
@@ -67,7 +74,6 @@ class Tokenizer:
         self._library = _library(raw, set(self._id_of), name)
         vocab = raw["model"]["vocab"]
         self.vocab_size: int = max((*vocab.values(), *self._added), default=-1) + 1
-        self._spec = spec
 
     @classmethod
     def load(cls, source: Path | str | Mapping[str, Path | str], *, name: Path | str = "the model") -> Tokenizer:

@@ -132,6 +132,11 @@ class Checkpoint:
     def nbytes(self) -> int:
         return sum(ref.nbytes for ref in self.tensors.values())
 
+    @property
+    def is_float32(self) -> bool:
+        """Whether every value is stored as float32; such a model is also run with a float32 cache."""
+        return all(ref.type == "F32" for ref in self.tensors.values())
+
     def floats(self, name: str) -> NDArray[np.float32]:
         """The exact values of an official tensor; a kv_b_proj that GGUF stores as two halves is put together."""
         import numpy as np

@@ -11,15 +11,14 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from fathom.errors import FathomError
-from fathom.weights.atomic import atomic_file
 
-__all__ = ["BITS", "Entry", "Header", "read_header", "write_header", "write_safetensors"]
+__all__ = ["BITS", "Entry", "Header", "read_header", "write_header"]
 
 HEADER_LIMIT = 100_000_000  # bytes; the same limit as the safetensors library
 
@@ -139,25 +138,3 @@ def write_header(
     raw = json.dumps(header, separators=(",", ":")).encode()
     raw += b" " * (-(8 + len(raw)) % align)
     file.write(struct.pack("<Q", len(raw)) + raw)
-
-
-def write_safetensors(
-    path: Path,
-    tensors: Mapping[str, tuple[str, tuple[int, ...]]],
-    data: Callable[[str], Any],
-    *,
-    metadata: Mapping[str, str] = {"format": "pt"},  # transformers insists on it
-    align: int = 8,
-) -> None:
-    """Write a whole file, asking ``data(name)`` for each tensor's bytes (any buffer) when its turn comes.
-
-    The file appears under its name only when complete.
-    """
-    with atomic_file(path) as file:
-        write_header(file, tensors, metadata, align)
-        for name, (dtype, shape) in tensors.items():
-            view = memoryview(data(name)).cast("B")
-            expected = math.prod(shape) * BITS[dtype] // 8
-            if view.nbytes != expected:
-                raise ValueError(f"{name}: {view.nbytes} bytes given for {dtype} {shape}, which takes {expected}")
-            file.write(view)
