@@ -26,6 +26,10 @@ def commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, command
 
 
+def argument(parameter: Any) -> str:
+    return parameter.metavar if parameter.required else f"[{parameter.metavar}]"
+
+
 def row(parameter: Any, default: str, environment: str) -> str:
     """An argument or option as an item of a list."""
     extra = []
@@ -33,7 +37,7 @@ def row(parameter: Any, default: str, environment: str) -> str:
         extra.append(f"{default}: `{parameter.default}`")
     if parameter.envvar:
         extra.append(f"{environment}: `{parameter.envvar}`")
-    name = ", ".join(parameter.opts) if parameter.param_type_name == "option" else parameter.metavar
+    name = ", ".join(parameter.opts) if parameter.param_type_name == "option" else argument(parameter)
     value = f" {parameter.metavar}" if parameter.param_type_name == "option" and parameter.metavar else ""
     return f"- `{name}{value}` {parameter.help}" + (f" ({'; '.join(extra)})" if extra else "")
 
@@ -43,7 +47,7 @@ def page() -> Iterator[str]:
     top = build()
     yield f"{title}\n\n{source}\n\n{top.help} {top.epilog}\n"
     for path, command in commands(top, "fathom"):
-        usage = " ".join(p.metavar for p in command.params if p.param_type_name == "argument")
+        usage = " ".join(argument(p) for p in command.params if p.param_type_name == "argument")
         yield f"## `{' '.join(filter(None, (path, usage)))}`\n\n{command.help}\n"
         yield "\n".join(row(p, default, environment) for p in command.params) + "\n"
 

@@ -261,6 +261,7 @@ def test_every_format_computes(folder: Path, dtype: str) -> None:
         ({"max_context": 0}, "parameter_invalid"),
         ({"max_context": 4096}, "parameter_invalid"),
         ({"threads": 0}, "parameter_invalid"),
+        ({"threads": 1025}, "parameter_invalid"),
         ({"dummy": "GPT-5"}, "format_unsupported"),
         ({"model": "no/such-model"}, "model_not_found"),
     ],

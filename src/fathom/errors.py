@@ -36,9 +36,9 @@ CODES: dict[str, Code] = {
         404,
         _MISSING,
         "no model {name!r}: not a path, not in the store, not in the Hugging Face cache; try `fathom models list` "
-        "or `fathom pull {name}`",
+        "or `fathom pull OWNER/NAME`",
         "找不到模型 {name!r}：不是路径，模型库和 Hugging Face 缓存中也没有；"
-        "试试 `fathom models list` 或 `fathom pull {name}`",
+        "试试 `fathom models list` 或 `fathom pull OWNER/NAME`",
     ),
     "file_unreadable": Code(400, _REQUEST, "{path}: {problem}", "{path}：{problem}"),
     "file_malformed": Code(

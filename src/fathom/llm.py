@@ -48,6 +48,7 @@ Prompt = str | Sequence[int]
 Messages = Sequence[Mapping[str, Any]]
 CHUNK = 512  # prompt tokens a forward pass
 LEAST_CONTEXT = 512  # tokens below which a model that hardly fits is refused rather than cut short
+MOST_THREADS = 1024  # what the native pool takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -497,6 +498,8 @@ def _prompt_list(prompts: Prompt | Sequence[Prompt]) -> list[Prompt]:
 def _check_arguments(dtype: str, max_context: int | None, threads: int | None) -> None:
     if dtype not in ("auto", *FORMATS):
         raise FathomError("format_unsupported", what="dtype", found=dtype, known=", ".join(("auto", *FORMATS)))
+    if isinstance(threads, int) and threads > MOST_THREADS:
+        raise FathomError("parameter_invalid", param="threads", problem=f"{threads} is more than {MOST_THREADS}")
     for param, value in (("max_context", max_context), ("threads", threads)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise FathomError("parameter_invalid", param=param, problem=f"{value!r} is not a whole number of 1 or more")

@@ -78,6 +78,16 @@ def test_cut_answers_are_told_on_standard_error(fathom, mini) -> None:
     assert "cut at 3 tokens" in done.err
 
 
+def test_answers_cut_by_the_context_do_not_blame_max_tokens(fathom, mini) -> None:
+    done = fathom("chat", "Tell me a long story about a cat.", "-m", mini, "--temperature", "0", "--context", "16")
+    assert (done.code, done.err) == (0, "(cut: the context of 16 tokens is full)\n")
+
+
+def test_byte_order_mark_of_a_pipe_is_no_text(fathom, mini) -> None:
+    plain, marked = (fathom("chat", "-m", mini, "--json", stdin=b + b"hello\r\n").out for b in (b"", b"\xef\xbb\xbf"))
+    assert json.loads(plain)["usage"]["prompt_tokens"] == json.loads(marked)["usage"]["prompt_tokens"]
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [("--temperature", "-1"), ("--top-p", "1.5"), ("--repetition-penalty", "-2")],

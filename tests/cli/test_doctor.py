@@ -28,6 +28,11 @@ def test_needs_add_up_and_grow_with_the_context(fathom, mini) -> None:
     assert long["fits"]
 
 
+def test_context_beyond_the_model_is_told(fathom, mini) -> None:
+    assert fathom("doctor", "-m", mini, "--context", "4096").err == ""
+    assert "4096 tokens of context at most" in fathom("doctor", "-m", mini, "--context", "4097").err
+
+
 def test_model_that_cannot_fit_is_refused_with_the_figure(fathom, monkeypatch) -> None:
     monkeypatch.setattr("fathom.engine.machine.memory", lambda: Memory(16 << 30, 14 << 30, limited=False))
     done = fathom("doctor", "-m", "DeepSeek-V2-Lite", "--dtype", "bfloat16")

@@ -87,6 +87,9 @@ def test_quantize_export_and_reading_both_back(fathom, mini, tmp_path) -> None:
     assert fathom("export", packed, gguf, "--type", "Q8_0").code == 0
     done = fathom("models", "show", gguf, "--json")
     assert json.loads(done.out)["format"] == "gguf"
+    again = fathom("export", packed, gguf)
+    assert (again.code, again.out) == (1, "")
+    assert "exists already" in again.err
 
 
 def test_formats_that_do_not_exist_are_named(fathom, mini, tmp_path) -> None:

@@ -79,7 +79,8 @@ def test_commands(chat, tmp_path) -> None:
         chat.send(f"{text}\n")
         return chat.wait(">>> ")
 
-    assert "/clear" in say("/help")
+    for command in ("/help", "/Help", "/?"):
+        assert "/clear" in say(command)
     assert "no system message" in say("/system")
     say("/system Be brief.")
     assert "Be brief." in say("/system").partition("\n")[2]
@@ -87,12 +88,12 @@ def test_commands(chat, tmp_path) -> None:
     assert "Tokens a second are shown" in say("/verbose")
     assert "tokens at" in say("hello")
     target = tmp_path / "talk.json"
-    assert "3 messages" in say(f"/save {target}")
+    assert "messages: 3" in say(f"/save {target}")
     roles = [message["role"] for message in json.loads(target.read_text())]
     assert roles == ["system", "user", "assistant"]
     assert "/save FILE" in say("/save")
     say("/clear")
-    assert "1 messages" in say(f"/save {target}")
+    assert "messages: 1" in say(f"/save {target}")
     chat.send("/exit\n")
     assert chat.end() == 0
 

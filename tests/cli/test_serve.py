@@ -28,6 +28,12 @@ def test_serves_until_a_signal(mini, end, code) -> None:
         assert server.stdout.read() == ""
 
 
+def test_model_that_does_not_exist_is_not_announced(fathom) -> None:
+    done = fathom("serve", "-m", "no/such-model", "--port", "0")
+    assert (done.code, done.out) == (1, "")
+    assert "http" not in done.err
+
+
 def test_other_machines_need_a_key(fathom) -> None:
     done = fathom("serve", "--host", "0.0.0.0", "--port", "0")
     assert (done.code, done.out) == (1, "")

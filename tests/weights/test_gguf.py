@@ -129,6 +129,8 @@ def test_unknown_type_nan_and_missing_tensor_leave_no_file(tmp_path) -> None:
     checkpoint = open_checkpoint(tmp_path)
     with pytest.raises(FathomError, match="F32, BF16, Q8_0, Q4_0"):
         export_gguf(checkpoint, tmp_path / "tiny.gguf", "Q2_K")
+    with pytest.raises(FathomError, match=r"ends in \.gguf"):
+        export_gguf(checkpoint, tmp_path / "tiny")
     fewer = {name: ref for name, ref in checkpoint.tensors.items() if name != "lm_head.weight"}
     with pytest.raises(FathomError, match="no tensor lm_head"):
         export_gguf(Checkpoint(checkpoint.path, checkpoint.config, fewer, "safetensors"), tmp_path / "tiny.gguf")

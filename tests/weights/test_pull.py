@@ -244,6 +244,8 @@ def test_what_the_hub_refuses_is_explained(hub) -> None:
     with pytest.raises(FathomError) as info:
         pull("../name")
     assert info.value.code == "model_not_found"
+    with pytest.raises(FathomError, match="OWNER/NAME"):
+        pull("name")
     hub.status = 503
     with pytest.raises(FathomError, match="503"):
         pull("owner/name")

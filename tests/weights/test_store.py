@@ -162,6 +162,8 @@ def test_remove_refuses_what_is_not_a_model_of_the_store(places, name) -> None:
     with pytest.raises(FathomError) as info:
         remove(name)
     assert info.value.code in ("model_protected", "model_not_found")
+    with pytest.raises(FathomError, match="not in the store"):
+        remove(str(precious))
     assert precious.exists()
     assert names("store") == ["owner/name"]
 

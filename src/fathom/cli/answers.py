@@ -25,7 +25,9 @@ def answer(conversation: Conversation, question: str, show: Show, verbose: bool)
     with contextlib.closing(conversation.ask(question, turn)) as pieces:
         show(pieces, turn)
     if turn.finish_reason == "length":
-        note(say("chat.cut", count=turn.completion_tokens))
+        context = conversation.llm.context_length
+        full = turn.prompt_tokens + turn.completion_tokens >= context
+        note(say("chat.cut_full", context=context) if full else say("chat.cut", count=turn.completion_tokens))
     if verbose:
         figures = {"prompt": turn.prompt_tokens, "completion": turn.completion_tokens}
         note(say("chat.stats", first=turn.seconds_to_first, rate=turn.tokens_per_second, **figures))

@@ -22,9 +22,7 @@ __all__ = ["chat"]
 
 
 def chat(
-    prompt: Annotated[
-        str | None, typer.Argument(metavar="[PROMPT]", help=say("chat.prompt"), show_default=False)
-    ] = None,
+    prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help=say("chat.prompt"), show_default=False)] = None,
     model: Model = "mini",
     dummy: Dummy = None,
     system: Annotated[str | None, typer.Option("-s", "--system", metavar="TEXT", help=say("chat.system"))] = None,
@@ -86,7 +84,8 @@ def _lines(conversation: Conversation, show: Show, verbose: bool) -> None:
 
 def _decode(data: bytes, offset: int) -> str:
     try:
-        return data.decode("utf-8")
+        text = data.decode("utf-8")
+        return text if offset else text.removeprefix("\ufeff")  # a byte order mark is no text
     except UnicodeDecodeError as error:
         raise FathomError("encoding", where="stdin", offset=offset + error.start) from None
 

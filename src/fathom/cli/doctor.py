@@ -10,7 +10,7 @@ import typer
 from fathom.errors import FathomError
 from fathom.weights.atomic import human
 
-from .console import emit, emit_json, table
+from .console import emit, emit_json, note, table
 from .messages import say
 from .options import Dtype, Json
 
@@ -59,6 +59,8 @@ def doctor(
             [(f"  {say(f'doctor.{part}')}", human(n)) for part, n in need.items()],
             header=False,
         )
+    if context > (most := shape.config.max_position_embeddings):
+        note(say("doctor.context_over", model=model, most=most))
     if not fits:
         what = f"{model} ({shape.format}, {context} tokens)"
         raise FathomError("memory", what=what, needed=human(need["total"]), free=human(available))

@@ -86,7 +86,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "chat.cleared": ("The conversation is forgotten.", "对话已清空。"),
     "chat.no_system": ("There is no system message.", "没有系统消息。"),
     "chat.system_set": ("The system message is set; the conversation starts anew.", "系统消息已设置，对话重新开始。"),
-    "chat.saved": ("{count} messages written to {path}.", "已将 {count} 条消息写入 {path}。"),
+    "chat.saved": ("Written to {path}; messages: {count}.", "已将 {count} 条消息写入 {path}。"),
     "chat.save_where": ("Save where? /save FILE", "保存到哪里？/save 文件"),
     "chat.unknown_command": (
         "There is no {command}; /help lists the commands.",
@@ -100,6 +100,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "(cut at {count} tokens; --max-tokens allows more)",
         "（在 {count} token 处截断；可用 --max-tokens 调大）",
     ),
+    "chat.cut_full": ("(cut: the context of {context} tokens is full)", "（在此截断：上下文 {context} token 已满）"),
     "chat.full": ("The context is full; /clear starts a new conversation.", "上下文已满；/clear 开始新的对话。"),
     "chat.stats": (
         "{prompt} prompt tokens, first token after {first:.2f} s; {completion} tokens at {rate:.1f} a second",
@@ -133,8 +134,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "models.context_bytes": ("Tokens in the cache for bytes and FLOPs.", "计算字节数和 FLOPs 时缓存中的 token 数。"),
     "models.none": (
-        "no models yet; `fathom pull REPO` gets one, `fathom chat` uses mini, which ships inside",
-        "还没有模型；可用 `fathom pull REPO` 下载，或直接 `fathom chat` 使用自带的 mini",
+        "no models yet; `fathom pull OWNER/NAME` gets one, `fathom chat` uses mini, which ships inside",
+        "还没有模型；可用 `fathom pull OWNER/NAME` 下载，或直接 `fathom chat` 使用自带的 mini",
     ),
     "models.yes": ("Do not ask.", "不询问。"),
     "models.confirm": ("Remove {path} ({size})? [y/N]", "删除 {path}（{size}）？[y/N]"),
@@ -155,7 +156,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "verify.ok": ("all {count} tensors are there and finite", "全部 {count} 个张量齐全且有限"),
     "verify.bad": ("{count} faults", "{count} 处错误"),
     "pull": (
-        "Fetch a model from the Hugging Face hub (or HF_ENDPOINT) into the store.",
+        "Fetch a model from the Hugging Face hub into the store. HF_ENDPOINT names a mirror.",
         "从 Hugging Face（或 HF_ENDPOINT 镜像）下载模型到模型库。",
     ),
     "pull.repo": (
@@ -239,6 +240,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Memory the published models need at {context} tokens of context ({available} available):",
         "各已发布模型在 {context} token 上下文时所需内存（可用 {available}）：",
     ),
+    "doctor.context_over": ("{model} takes {most} tokens of context at most", "{model} 的上下文最多 {most} token"),
     "doctor.fits": ("It fits.", "可以运行。"),
     "doctor.star": ("* fits here", "* 可在本机运行"),
     # models show

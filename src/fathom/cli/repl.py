@@ -43,8 +43,8 @@ class Repl:
             text = self._read()
             if text is None:
                 return False
-            if command := re.fullmatch(r"/([a-z]+)(?:\s+(.*))?", text, re.DOTALL):
-                return self._command(command[1], (command[2] or "").strip())
+            if command := re.fullmatch(r"/([A-Za-z]+|\?)(?:\s+(.*))?", text, re.DOTALL):
+                return self._command(command[1].lower(), (command[2] or "").strip())
             if text:
                 answer(self.conversation, text, self.show, self.verbose)
         except KeyboardInterrupt:
@@ -91,7 +91,7 @@ class Repl:
         match name:
             case "exit" | "quit" | "bye":
                 return False
-            case "help":
+            case "help" | "?":
                 emit(say("chat.help"))
             case "clear":
                 talk.turns.clear()

@@ -31,8 +31,11 @@ def serve(
 ) -> None:
     from fathom.server.serve import read_api_key
     from fathom.server.serve import serve as run
+    from fathom.weights.store import resolve
 
-    load = {"model": chosen(model, dummy, dtype), "dtype": dtype, "max_context": context, "threads": threads}
+    path = chosen(model, dummy, dtype)
+    resolve(path)  # a name that does not exist is no address to announce
+    load = {"model": path, "dtype": dtype, "max_context": context, "threads": threads}
     name = dummy or (Path(model).stem if model.endswith(".gguf") else Path(model).name)
     code = run(
         lambda: load_model(load),

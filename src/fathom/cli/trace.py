@@ -15,7 +15,7 @@ __all__ = ["trace"]
 
 def trace(
     a: Annotated[str, typer.Argument(metavar="A", help=say("trace.a"))],
-    b: Annotated[str | None, typer.Argument(metavar="[B]", help=say("trace.b"), show_default=False)] = None,
+    b: Annotated[str | None, typer.Argument(metavar="B", help=say("trace.b"), show_default=False)] = None,
     prompt: Annotated[
         str, typer.Option("--prompt", metavar="TEXT", help=say("trace.prompt"))
     ] = "Hello, world. 你好，世界。",

@@ -75,6 +75,10 @@ def export_gguf(checkpoint: Checkpoint, dst: str | Path, type: str = "F32", prog
     if problem := _obstacle(checkpoint.config):
         raise FathomError("export_refused", path=checkpoint.path, problem=problem)
     dst = Path(dst)
+    if dst.suffix != ".gguf":
+        raise FathomError("file_unreadable", path=dst, problem="the name of a GGUF file ends in .gguf")
+    if dst.exists():
+        raise FathomError("file_unreadable", path=dst, problem="exists already; remove it or choose another name")
     fields = _fields(checkpoint, type)
     tensors = list(_plan(checkpoint, type))
     total = sum(tensor.nbytes for tensor in tensors)

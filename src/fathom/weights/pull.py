@@ -50,6 +50,8 @@ def pull(repo: str, file: str | None = None, revision: str | None = None, progre
     if ":" in repo and file is None:
         repo, _, file = repo.partition(":")
     folder = location(repo)
+    if "/" not in repo:
+        raise FathomError("pull_failed", repo=repo, problem="the owner is missing; a repository is OWNER/NAME")
     with _explained(repo):
         commit, listed = _list(repo, revision)
         wanted = _select(repo, listed, file)

@@ -107,6 +107,8 @@ def remove(name: str) -> Path:
     model = known.get(name) or next((m for m in known.values() if m.source == "store" and m.path == Path(name)), None)
     if model is None and _NAME.fullmatch(name) and any(location(name).glob(".*.incomplete")):  # a pull that never ended
         model = StoredModel(name, location(name), "", 0, "store")
+    if model is None and _exists(Path(name)):
+        raise FathomError("model_protected", name=name, problem=f"it is not in the store {home()}")
     if model is None:
         raise FathomError("model_not_found", name=name)
     if model.source != "store":
