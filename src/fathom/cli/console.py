@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Report", "emit", "emit_json", "note", "progress", "short", "table"]
 
 PATIENCE = 1.0  # seconds of silence before a progress bar appears
-WIDE = 10_000  # columns; tables take what they need
+WIDE = 10_000  # columns; tables with a header take what they need
 EVERY = 15.0  # seconds between progress lines where there is no terminal
 
 
@@ -58,14 +59,18 @@ def table(
     footer: Sequence[str] | None = None,
     header: bool = True,
 ) -> None:
-    """Prints aligned columns of (title, is a number), never folded or cut; in a pipe the same text without colours."""
+    """Prints aligned columns of (title, is a number), never cut; in a pipe the same text without colours.
+
+    Only facts, rows without a header, are folded, and those only to the width of a terminal.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     bare = plain(sys.stdout)
     bold = "" if bare else "bold"
-    console = Console(file=sys.stdout, no_color=bare, highlight=False, width=WIDE)
+    width = WIDE if header or not sys.stdout.isatty() else shutil.get_terminal_size().columns
+    console = Console(file=sys.stdout, no_color=bare, highlight=False, width=width)
     grid = Table(
         box=None,
         show_header=header,
