@@ -40,7 +40,7 @@ clean:
 # What is missing is named before anything is built.
 $(PY):
 	@test -n "$(PYTHON)" && $(PYTHON) $(NEW_ENOUGH) || { \
-	  echo "fathom: Python 3.11 or newer is needed, found: $$(python3 -V 2>/dev/null || echo none); if it is there under another name: make PYTHON=... chat" >&2; exit 1; }
+	  echo "fathom: Python 3.11 or newer is needed, found: $$($(or $(PYTHON),python3) -V 2>/dev/null || echo none); if it is there under another name: make PYTHON=... chat" >&2; exit 1; }
 	@command -v $${CXX:-g++} >/dev/null || { echo "fathom: no C++ compiler; install one: $(APT)" >&2; exit 1; }
 	@$(PYTHON) -c 'import os, sysconfig; open(os.path.join(sysconfig.get_path("include"), "Python.h"))' 2>/dev/null || { \
 	  echo "fathom: no Python headers (Python.h); install them: $(APT)" >&2; exit 1; }
