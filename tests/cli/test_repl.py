@@ -166,6 +166,15 @@ def test_history_is_kept_only_where_asked(mini, tmp_path) -> None:
     assert history.stat().st_mode & 0o777 == 0o600
 
 
+def test_history_that_cannot_be_written_is_named(mini, tmp_path) -> None:
+    command = (sys.executable, "-m", "fathom.cli", "chat", "-m", mini)
+    talk = Terminal(*command, FATHOM_HISTORY=str(tmp_path / "absent" / "history"))
+    talk.wait(">>> ")
+    talk.send("/exit\n")
+    assert "unexpected" not in talk.wait("fathom: .*absent/history: No such file")
+    assert talk.end() == 1
+
+
 def test_redirected_output_holds_the_answers_alone(mini) -> None:
     command = (sys.executable, "-m", "fathom.cli", "chat", "-m", mini, "--temperature", "0", "--max-tokens", "8")
     terminal, keyboard = pty.openpty()

@@ -114,10 +114,8 @@ class Repl:
 
 
 def _save(path: Path, messages: list[dict[str, str]]) -> None:
-    try:
+    with _about(path):
         path.write_text(json.dumps(messages, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise FathomError("file_unreadable", path=path, problem=error.strerror) from None
     note(say("chat.saved", count=len(messages), path=path))
 
 
@@ -132,12 +130,22 @@ def _history() -> Iterator[None]:
     readline.clear_history()
     path = os.environ.get("FATHOM_HISTORY")
     if path:
-        with contextlib.suppress(FileNotFoundError):
+        with _about(path), contextlib.suppress(FileNotFoundError):
             readline.read_history_file(path)
     try:
         yield
     finally:
         if path:
-            os.close(os.open(path, os.O_CREAT, 0o600))  # private from its first byte
-            readline.set_history_length(1000)
-            readline.write_history_file(path)
+            with _about(path):
+                os.close(os.open(path, os.O_CREAT, 0o600))  # private from its first byte
+                readline.set_history_length(1000)
+                readline.write_history_file(path)
+
+
+@contextlib.contextmanager
+def _about(path: str | Path) -> Iterator[None]:
+    """Names the file that could not be read or written."""
+    try:
+        yield
+    except OSError as error:
+        raise FathomError("file_unreadable", path=path, problem=error.strerror) from None
