@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input
 APT := sudo apt install g++ make python3-venv python3-dev
 
-.PHONY: chat test slow lint docs clean
+.PHONY: chat test train slow lint docs clean
 .DELETE_ON_ERROR:
 
 chat: $(VENV)/core.stamp
@@ -21,6 +21,8 @@ chat: $(VENV)/core.stamp
 
 test: $(VENV)/test.stamp lint
 	@$(PY) -m pytest $(ARGS)
+
+train: $(VENV)/train.stamp
 
 slow: $(VENV)/oracle.stamp
 	@$(PY) -m pytest -m slow $(ARGS)
@@ -64,10 +66,15 @@ $(VENV)/core.stamp: $(VENV)/packages.stamp CMakeLists.txt $(wildcard csrc/*)
 	@touch $@
 
 # PyTorch (tests and training only): its own CPU wheels where reachable, else the registry's build of the same version.
-$(VENV)/test.stamp: $(VENV)/core.stamp
-	@echo "fathom: installing the test extras" >&2
+$(VENV)/train.stamp: $(VENV)/core.stamp
+	@echo "fathom: installing PyTorch" >&2
 	@$(PIP) install --timeout 3 --retries 0 --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 >&2 2>/dev/null \
 	  || $(PIP) install torch==2.13.0 >&2
+	@$(call install,train) >&2
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/train.stamp
+	@echo "fathom: installing the test extras" >&2
 	@$(call install,test) >&2
 	@touch $@
 

@@ -257,12 +257,12 @@ def test_every_format_computes(folder: Path, dtype: str) -> None:
 @pytest.mark.parametrize(
     ("kw", "code"),
     [
-        ({"dtype": "fp8"}, "format_unsupported"),
+        ({"dtype": "fp8"}, "choice_unknown"),
         ({"max_context": 0}, "parameter_invalid"),
         ({"max_context": 4096}, "parameter_invalid"),
         ({"threads": 0}, "parameter_invalid"),
         ({"threads": 1025}, "parameter_invalid"),
-        ({"dummy": "GPT-5"}, "format_unsupported"),
+        ({"dummy": "GPT-5"}, "choice_unknown"),
         ({"model": "no/such-model"}, "model_not_found"),
     ],
 )

@@ -212,8 +212,8 @@ def test_prompts_longer_than_a_chunk_are_compared_whole(good):
     [
         ({"prompt": []}, "prompt_empty"),
         ({"prompt": "a text"}, "no_tokenizer"),
-        ({"prompt": PROMPT, "executor_a": "numpy"}, "format_unsupported"),
-        ({"prompt": PROMPT, "executor_a": "reference", "dtype_a": "int8"}, "format_unsupported"),
+        ({"prompt": PROMPT, "executor_a": "numpy"}, "choice_unknown"),
+        ({"prompt": PROMPT, "executor_a": "reference", "dtype_a": "int8"}, "choice_unknown"),
         ({"prompt": PROMPT, "b": "other"}, "checkpoint_mismatch"),
     ],
 )

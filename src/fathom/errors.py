@@ -90,6 +90,9 @@ CODES: dict[str, Code] = {
         "{what} {found!r} is not supported; choose one of {known}",
         "不支持{what} {found!r}；可选：{known}",
     ),
+    "choice_unknown": Code(
+        400, _REQUEST, "{what} {found!r} is unknown; choose one of {known}", "未知的{what} {found!r}；可选：{known}"
+    ),
     "in_use": Code(
         409, _REQUEST, "{path} is being written by another process; wait for it", "{path} 正由另一个进程写入；请等待"
     ),
@@ -198,8 +201,8 @@ CODES: dict[str, Code] = {
     "extra_missing": Code(
         400,
         _REQUEST,
-        "{feature} needs the extra [{extra}]: pip install 'fathom-llm[{extra}]'",
-        "{feature} 需要额外组件 [{extra}]：pip install 'fathom-llm[{extra}]'",
+        "{feature} needs the packages of the extra [{extra}]: `make {extra}` in the clone installs them",
+        "{feature} 需要额外组件 [{extra}]：在克隆的仓库中运行 `make {extra}` 安装",
     ),
     "internal": Code(500, _SERVER, "internal error: {problem}", "内部错误：{problem}"),
 }

@@ -497,7 +497,7 @@ def _prompt_list(prompts: Prompt | Sequence[Prompt]) -> list[Prompt]:
 
 def _check_arguments(dtype: str, max_context: int | None, threads: int | None) -> None:
     if dtype not in ("auto", *FORMATS):
-        raise FathomError("format_unsupported", what="dtype", found=dtype, known=", ".join(("auto", *FORMATS)))
+        raise FathomError("choice_unknown", what="dtype", found=dtype, known=", ".join(("auto", *FORMATS)))
     if isinstance(threads, int) and threads > MOST_THREADS:
         raise FathomError("parameter_invalid", param="threads", problem=f"{threads} is more than {MOST_THREADS}")
     for param, value in (("max_context", max_context), ("threads", threads)):
@@ -507,7 +507,7 @@ def _check_arguments(dtype: str, max_context: int | None, threads: int | None) -
 
 def _published(name: str) -> ModelConfig:
     if (config := published_config(name)) is None:
-        raise FathomError("format_unsupported", what="published shape", found=name, known=", ".join(PUBLISHED))
+        raise FathomError("choice_unknown", what="published shape", found=name, known=", ".join(PUBLISHED))
     return config
 
 

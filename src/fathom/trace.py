@@ -320,9 +320,9 @@ def executor(model: str | Path, kind: str = "native", dtype: str = "auto") -> Ex
     from .weights.store import resolve
 
     if kind not in DTYPES:
-        raise FathomError("format_unsupported", what="executor", found=kind, known=", ".join(DTYPES))
+        raise FathomError("choice_unknown", what="executor", found=kind, known=", ".join(DTYPES))
     if dtype not in DTYPES[kind]:
-        raise FathomError("format_unsupported", what="dtype", found=dtype, known=", ".join(DTYPES[kind]))
+        raise FathomError("choice_unknown", what="dtype", found=dtype, known=", ".join(DTYPES[kind]))
     checkpoint = open_checkpoint(resolve(model))
     program = build_program(checkpoint.config)
     weights = frozenset(_stored(ref)[0] for ref in checkpoint.tensors.values() if len(ref.shape) == 2)

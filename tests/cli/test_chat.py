@@ -94,7 +94,7 @@ def test_byte_order_mark_of_a_pipe_is_no_text(fathom, mini) -> None:
 )
 def test_parameters_out_of_range_are_named(fathom, mini, option, value) -> None:
     done = fathom("chat", "hello", "-m", mini, option, value)
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert option.strip("-").replace("-", "_") in done.err
     assert done.err.count("\n") == 1
 

@@ -44,7 +44,7 @@ def test_published_models_are_shown_without_weights(fathom) -> None:
 
 def test_unknown_format_is_named(fathom, mini) -> None:
     done = fathom("models", "show", mini, "--dtype", "int3")
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert "int3" in done.err
 
 
@@ -98,7 +98,7 @@ def test_formats_that_do_not_exist_are_named(fathom, mini, tmp_path) -> None:
         ("export", mini, tmp_path / "b", "--type", "Q9"),
     ):
         done = fathom(*command)
-        assert (done.code, done.out) == (1, "")
+        assert (done.code, done.out) == (2, "")
         assert command[-1] in done.err
         assert not Path(command[2]).exists()
 
@@ -118,7 +118,7 @@ def test_trace_names_the_op_that_differs(fathom, mini, folder) -> None:
 
 def test_dummy_names_what_is_published(fathom, tmp_path) -> None:
     done = fathom("dummy", "DeepSeek-V99", tmp_path / "dummy")
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert "DeepSeek-V2-Lite" in done.err
 
 

@@ -73,7 +73,7 @@ def test_fewer_layers_and_unknown_names(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(PUBLISHED, "tiny", SMALL)
     make_dummy("tiny", tmp_path / "a", "bf16", layers=2)
     assert open_checkpoint(tmp_path / "a").config.num_hidden_layers == 2
-    with pytest.raises(FathomError, match="'GPT-4' is not supported; choose one of DeepSeek-V2-Lite"):
+    with pytest.raises(FathomError, match="'GPT-4' is unknown; choose one of DeepSeek-V2-Lite"):
         make_dummy("GPT-4", tmp_path / "b")
     with pytest.raises(FathomError, match="choose one of"):
         make_dummy("tiny", tmp_path / "b", "int2")

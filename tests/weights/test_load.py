@@ -212,7 +212,7 @@ def test_fp8_is_refused_by_name(tmp_path) -> None:
 @pytest.mark.parametrize(("dtype", "group"), [("int3", 32), ("float64", 32), ("int4", 48)])
 def test_unknown_formats_are_refused(tmp_path, dtype, group) -> None:
     save_tiny(tmp_path)
-    with pytest.raises(FathomError, match="is not supported; choose one of"):
+    with pytest.raises(FathomError, match="is unknown; choose one of"):
         load_weights(*opened(tmp_path), dtype, group)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 __all__ = ["main", "run"]
 
+WRONG_CALLS = ("choice_unknown", "parameter_invalid", "parameter_unsupported")  # exit code 2
 CPU = "FATHOM_CPU: "
 
 
@@ -38,7 +39,7 @@ def run(arguments: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except FathomError as error:
         note(f"fathom: {error.message(language())}")
-        return 1
+        return 2 if error.code in WRONG_CALLS else 1
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:

@@ -48,7 +48,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "chat.top_k": ("Keep this many tokens.", "只保留这么多个 token。"),
     "chat.min_p": ("Drop tokens below this share of the likeliest.", "去掉概率低于最大值这一比例的 token。"),
     "chat.repetition": ("Above 1 repeats less.", "大于 1 时减少重复。"),
-    "chat.seed": ("Same seed, same answer.", "种子相同，回答相同。"),
+    "chat.seed": ("Same seed and same conversation, same answers.", "种子与对话相同，回答相同。"),
     "chat.max_tokens": ("Longest answer in tokens.", "回答的最大 token 数。"),
     "chat.stop": ("Stop before this text; may be given again.", "遇到此文本即停止；可重复给出。"),
     "chat.schema": ("Answer in JSON by the JSON Schema of this file.", "按此文件中的 JSON Schema 以 JSON 作答。"),

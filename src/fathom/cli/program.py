@@ -64,7 +64,7 @@ def find(name: str, dtype: str) -> Shape:
     from fathom.weights.store import resolve
 
     if dtype not in ("auto", *FORMATS):
-        raise FathomError("format_unsupported", what="--dtype", found=dtype, known=", ".join(("auto", *FORMATS)))
+        raise FathomError("choice_unknown", what="--dtype", found=dtype, known=", ".join(("auto", *FORMATS)))
     stored: dict[str, int] = {}
     format: str = "bfloat16"
     try:

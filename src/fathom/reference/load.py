@@ -19,7 +19,7 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 def load_model(path_or_name: str | Path | Checkpoint, dtype: str = "float32") -> Model:
     """Load an official or packed folder, a GGUF file, or a model by its name in the store."""
     if dtype not in _DTYPES:
-        raise FathomError("format_unsupported", what="dtype", found=dtype, known=", ".join(_DTYPES))
+        raise FathomError("choice_unknown", what="dtype", found=dtype, known=", ".join(_DTYPES))
     checkpoint = path_or_name if isinstance(path_or_name, Checkpoint) else open_checkpoint(resolve(path_or_name))
     model = Model(checkpoint.config, _DTYPES[dtype], empty=True)
     for name, target in model.state_dict().items():

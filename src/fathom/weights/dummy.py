@@ -46,7 +46,7 @@ def make_dummy(
 ) -> Path:
     """Write a checkpoint of a published shape (with fewer ``layers`` where given) as the new folder ``dst``."""
     if (config := published_config(name)) is None:
-        raise FathomError("format_unsupported", what="published shape", found=name, known=", ".join(PUBLISHED))
+        raise FathomError("choice_unknown", what="published shape", found=name, known=", ".join(PUBLISHED))
     raw = config.to_dict() | ({"num_hidden_layers": layers} if layers else {})
     program, dst = build_program(ModelConfig.from_dict(raw)), Path(dst)
     draw = _Draw(format, group, seed)

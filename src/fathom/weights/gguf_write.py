@@ -71,7 +71,7 @@ class _Tensor:
 def export_gguf(checkpoint: Checkpoint, dst: str | Path, type: str = "F32", progress: Progress | None = None) -> None:
     """Write ``checkpoint`` to the file ``dst``, which appears only when it is complete."""
     if type not in TYPES:
-        raise FathomError("format_unsupported", what="GGUF type", found=type, known=", ".join(TYPES))
+        raise FathomError("choice_unknown", what="GGUF type", found=type, known=", ".join(TYPES))
     if problem := _obstacle(checkpoint.config):
         raise FathomError("export_refused", path=checkpoint.path, problem=problem)
     dst = Path(dst)

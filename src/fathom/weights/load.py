@@ -78,9 +78,9 @@ def load_weights(
 
 def check_format(format: str, group: int, known: tuple[str, ...]) -> None:
     if format not in known:
-        raise FathomError("format_unsupported", what="format", found=format, known=", ".join(known))
+        raise FathomError("choice_unknown", what="format", found=format, known=", ".join(known))
     if group not in GROUPS:
-        raise FathomError("format_unsupported", what="group", found=group, known=", ".join(map(str, GROUPS)))
+        raise FathomError("choice_unknown", what="group", found=group, known=", ".join(map(str, GROUPS)))
 
 
 def sources(checkpoint: Checkpoint, program: Program, dtype: str) -> list[Source]:
