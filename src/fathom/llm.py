@@ -29,6 +29,7 @@ from .engine.machine import Memory, cores, memory
 from .engine.runner import NativeModel
 from .engine.sampling import SamplingParams
 from .errors import FathomError
+from .hub.store import resolve
 from .model import Program, build_program
 from .model.formats import FORMATS, cache_bytes, scratch_bytes, weight_bytes
 from .text.detokenize import Detokenizer, StopChecker
@@ -40,7 +41,6 @@ from .weights.checkpoint import Checkpoint, open_checkpoint
 from .weights.dummy import dummy_weights
 from .weights.load import Progress, load_weights
 from .weights.published import PUBLISHED, published_config
-from .weights.store import resolve
 
 __all__ = ["LLM", "Completion", "Delta", "SamplingParams", "Timings", "ToolCall"]
 

@@ -316,8 +316,8 @@ def _stored(ref: TensorRef | None) -> tuple[str, int]:
 
 def executor(model: str | Path, kind: str = "native", dtype: str = "auto") -> Executor:
     """A side of a comparison from a path or name; kinds and their dtypes stand in :data:`DTYPES`."""
+    from .hub.store import resolve
     from .weights.checkpoint import DENSE, open_checkpoint
-    from .weights.store import resolve
 
     if kind not in DTYPES:
         raise FathomError("choice_unknown", what="executor", found=kind, known=", ".join(DTYPES))

@@ -12,7 +12,7 @@ import pytest
 @pytest.fixture
 def folder(request, tmp_path) -> Path:
     """A copy of a model that may be damaged."""
-    from fathom.weights.store import resolve
+    from fathom.hub.store import resolve
 
     return Path(shutil.copytree(resolve(request.getfixturevalue("mini")), tmp_path / "model"))
 
@@ -123,8 +123,8 @@ def test_dummy_names_what_is_published(fathom, tmp_path) -> None:
 
 
 def test_dummy_weights_are_made_once_and_can_be_talked_to(fathom, monkeypatch, mini) -> None:
+    from fathom.hub.store import resolve
     from fathom.weights.published import PUBLISHED
-    from fathom.weights.store import resolve
 
     if mini != "mini":
         pytest.skip("needs the shipped model, whose tokenizer dummies use")

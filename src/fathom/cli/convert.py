@@ -24,8 +24,8 @@ def quantize(
     format: Annotated[str, typer.Option("--format", metavar="FORMAT", help=say("quantize.format"))],
     group: Annotated[int, typer.Option(metavar="N", help=say("quantize.group"))] = 32,
 ) -> None:
+    from fathom.hub.store import resolve
     from fathom.weights.quantize import quantize as convert
-    from fathom.weights.store import resolve
 
     with progress(say("quantize.progress", what=src)) as report:
         convert(resolve(src), dst, format, group, progress=report)
@@ -37,9 +37,9 @@ def export(
     dst: Annotated[Path, typer.Argument(metavar="DST.gguf", help=say("arg.dst_gguf"))],
     type: Annotated[str, typer.Option("--type", metavar="TYPE", help=say("export.type"))] = "Q8_0",
 ) -> None:
+    from fathom.hub.store import resolve
     from fathom.weights.checkpoint import open_checkpoint
     from fathom.weights.gguf_write import export_gguf
-    from fathom.weights.store import resolve
 
     with progress(say("export.progress", what=src)) as report:
         export_gguf(open_checkpoint(resolve(src)), dst, type, progress=report)
@@ -60,7 +60,7 @@ def chosen(model: str, dummy: str | None, dtype: str) -> str:
     """The model to run; for ``--dummy NAME`` random weights, made in the store at their first use."""
     if dummy is None:
         return model
-    from fathom.weights.store import home
+    from fathom.hub.store import home
 
     format = "int4" if dtype == "auto" else dtype
     path = home() / "dummy" / f"{dummy}-{format}"
@@ -71,8 +71,8 @@ def chosen(model: str, dummy: str | None, dtype: str) -> str:
 
 def _make(name: str, dst: Path, format: str, seed: int) -> None:
     """Random weights; the tokenizer is mini's, whose ids every published vocabulary holds."""
+    from fathom.hub.store import resolve
     from fathom.weights.dummy import make_dummy
-    from fathom.weights.store import resolve
 
     with progress(say("dummy.progress", what=name)) as report:
         make_dummy(name, dst, format, seed, progress=report)

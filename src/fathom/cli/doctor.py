@@ -102,7 +102,7 @@ def machine() -> dict[str, Any]:
 
     from fathom import __version__
     from fathom.engine.machine import cores, memory
-    from fathom.weights.store import home
+    from fathom.hub.store import home
 
     room, store = memory(), home()
     disk = shutil.disk_usage(next(folder for folder in (store, *store.parents) if folder.exists()))

@@ -23,7 +23,7 @@ Name = Annotated[str, typer.Argument(metavar="M", help=say("opt.model"))]
 
 
 def list_(as_json: Json = False) -> None:
-    from fathom.weights.store import list_models
+    from fathom.hub.store import list_models
 
     models = list_models()
     if as_json:
@@ -61,7 +61,7 @@ def show(
 
 
 def verify(model: Name, as_json: Json = False) -> None:
-    from fathom.weights.store import resolve
+    from fathom.hub.store import resolve
     from fathom.weights.verify import verify as check
 
     path = resolve(model)
@@ -87,7 +87,7 @@ def verify(model: Name, as_json: Json = False) -> None:
 
 
 def remove(model: Name, yes: Annotated[bool, typer.Option("-y", "--yes", help=say("models.yes"))] = False) -> None:
-    from fathom.weights import store
+    from fathom.hub import store
 
     path = store.resolve(model)
     if not yes:
@@ -113,7 +113,7 @@ def pull(
     revision: Annotated[str | None, typer.Option(metavar="REV", help=say("pull.revision"))] = None,
     as_json: Json = False,
 ) -> None:
-    from fathom.weights.store import pull as fetch
+    from fathom.hub.pull import pull as fetch
 
     name, _, file = repo.partition(":")
     with progress(say("pull.progress", what=repo)) as report:

@@ -57,11 +57,11 @@ class Shape:
 
 def find(name: str, dtype: str) -> Shape:
     """A model by path or name, or a published shape, in a format ("auto": as stored; bfloat16 where nothing is)."""
+    from fathom.hub.store import resolve
     from fathom.model.formats import FORMATS
     from fathom.model.program import build_program
     from fathom.weights.checkpoint import open_checkpoint
     from fathom.weights.published import published_config
-    from fathom.weights.store import resolve
 
     if dtype not in ("auto", *FORMATS):
         raise FathomError("choice_unknown", what="--dtype", found=dtype, known=", ".join(("auto", *FORMATS)))

@@ -29,9 +29,9 @@ def serve(
     threads: Threads = None,
     api_key_file: Annotated[Path | None, typer.Option(metavar="FILE", help=say("serve.key"))] = None,
 ) -> None:
+    from fathom.hub.store import resolve
     from fathom.server.serve import read_api_key
     from fathom.server.serve import serve as run
-    from fathom.weights.store import resolve
 
     path = chosen(model, dummy, dtype)
     resolve(path)  # a name that does not exist is no address to announce

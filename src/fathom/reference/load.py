@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from ..errors import FathomError
+from ..hub.store import resolve
 from ..weights.checkpoint import Checkpoint, open_checkpoint
-from ..weights.store import resolve
 from .model import Model
 
 __all__ = ["load_model"]

@@ -9,8 +9,8 @@ import pytest
 from huggingface_hub import constants
 
 from fathom.errors import FathomError
-from fathom.weights import store
-from fathom.weights.store import list_models, location, remove, resolve
+from fathom.hub import store
+from fathom.hub.store import list_models, location, remove, resolve
 
 
 @pytest.fixture(autouse=True)

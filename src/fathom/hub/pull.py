@@ -12,7 +12,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from fathom.errors import FathomError
+from fathom.hub.store import SHARD, location
 from fathom.weights.atomic import check_space, human
-from fathom.weights.store import location
 
 __all__ = ["pull"]
 
@@ -31,7 +30,6 @@ PATIENCE = 30.0  # seconds for the hub to list a repository
 _DATA = (".safetensors", ".json", ".jinja", ".gguf")
 _LEGAL = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE")
 _CODE = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5")  # formats that can run code; named in errors, never fetched
-_SHARD = re.compile(r"-\d{5}-of-(\d{5})\.gguf$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ def _select(repo: str, files: list[_File], file: str | None) -> list[_File]:
     top = [f for f in files if "/" not in f.name]
     if any(f.name.endswith(".safetensors") for f in top):
         return [f for f in top if f.name.endswith(_DATA[:3]) or f.name in _LEGAL]
-    whole = [f for f in ggufs if not _SHARD.search(f.name) or "-00001-of-" in f.name]
+    whole = [f for f in ggufs if not SHARD.search(f.name) or "-00001-of-" in f.name]
     if len(whole) == 1:
         return _parts(whole[0], ggufs)
     problem = "several GGUF files there" if whole else "neither safetensors nor GGUF files there"
@@ -96,8 +94,8 @@ def _select(repo: str, files: list[_File], file: str | None) -> list[_File]:
 
 def _parts(first: _File, ggufs: list[_File]) -> list[_File]:
     """The file, or all parts of a split one."""
-    stem = _SHARD.sub("", first.name)
-    return [f for f in ggufs if _SHARD.sub("", f.name) == stem] if _SHARD.search(first.name) else [first]
+    stem = SHARD.sub("", first.name)
+    return [f for f in ggufs if SHARD.sub("", f.name) == stem] if SHARD.search(first.name) else [first]
 
 
 def _available(files: list[_File]) -> str:

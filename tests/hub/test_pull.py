@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from fathom.errors import FathomError
-from fathom.weights import pull as module
-from fathom.weights.pull import pull
-from fathom.weights.store import list_models, resolve
+from fathom.hub import pull as module
+from fathom.hub.pull import pull
+from fathom.hub.store import list_models, resolve
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CONFIG = json.dumps({"model_type": "deepseek_v2"}).encode()

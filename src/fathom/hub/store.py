@@ -10,18 +10,18 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from fathom.errors import FathomError
 
-__all__ = ["StoredModel", "home", "list_models", "location", "pull", "remove", "resolve"]
+__all__ = ["SHARD", "StoredModel", "home", "list_models", "location", "remove", "resolve"]
 
 SHIPPED = ("mini",)
 _PART = r"(?!\.)[\w.-]{1,120}"  # does not start with a dot: no way out of the store
 _NAME = re.compile(rf"{_PART}(?:/{_PART})?(?::{_PART})?", re.ASCII)
-_SHARD = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
+SHARD = re.compile(r"-\d{5}-of-\d{5}\.gguf$")  # ends the name of a part of a split file
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +120,6 @@ def remove(name: str) -> Path:
     return model.path
 
 
-def pull(
-    repo: str,
-    file: str | None = None,
-    revision: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Path:
-    """Fetch a model from the Hugging Face Hub into the store; see :mod:`fathom.weights.pull`."""
-    from fathom.weights.pull import pull as fetch
-
-    return fetch(repo, file, revision, progress)
-
-
 def _delete(path: Path) -> None:
     if home().resolve() not in path.resolve().parents:
         raise FathomError("model_protected", name=path, problem=f"a link leads out of the store {home()}")
@@ -139,7 +127,7 @@ def _delete(path: Path) -> None:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
             return
-        parts = path.parent.glob(_SHARD.sub("-*-of-*.gguf", path.name)) if _SHARD.search(path.name) else [path]
+        parts = path.parent.glob(SHARD.sub("-*-of-*.gguf", path.name)) if SHARD.search(path.name) else [path]
         for part in parts:
             part.unlink()
     except OSError as error:
@@ -173,10 +161,10 @@ def _models(folder: Path, name: str, source: str) -> Iterator[StoredModel]:
         yield StoredModel(name, folder, _format(shards[0]), sum(file.stat().st_size for file in files), source)
         return
     ggufs = [file for file in files if file.suffix == ".gguf"]
-    firsts = [file for file in ggufs if not _SHARD.search(file.name) or "-00001-of-" in file.name]
+    firsts = [file for file in ggufs if not SHARD.search(file.name) or "-00001-of-" in file.name]
     for file in firsts:
-        stem = _SHARD.sub("", file.name)
-        nbytes = sum(part.stat().st_size for part in ggufs if _SHARD.sub("", part.name) == stem)
+        stem = SHARD.sub("", file.name)
+        nbytes = sum(part.stat().st_size for part in ggufs if SHARD.sub("", part.name) == stem)
         if len(firsts) == 1:
             yield StoredModel(name, folder, "gguf", nbytes, source)
         else:

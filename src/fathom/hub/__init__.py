@@ -1,0 +1,1 @@
+"""Models by name: those on this machine, and fetching more of them; the network is touched by ``pull`` alone."""
