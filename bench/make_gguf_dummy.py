@@ -27,7 +27,7 @@ from fathom.model.program import Weight, build_program
 from fathom.weights.checkpoint import Checkpoint, TensorRef
 from fathom.weights.gguf_write import export_gguf
 from fathom.weights.names import split_kv_b
-from fathom.weights.published import PUBLISHED, published_config
+from fathom.weights.published import known_config, published_models
 
 STD = 0.02
 TEMPLATE = (
@@ -107,11 +107,11 @@ def vocabulary(config: ModelConfig) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("name", choices=sorted(PUBLISHED), metavar="NAME", help=", ".join(PUBLISHED))
+    parser.add_argument("name", choices=sorted(published_models()), metavar="NAME", help=", ".join(published_models()))
     parser.add_argument("dst", type=Path, metavar="DST.gguf")
     parser.add_argument("--layers", type=int, help="fewer layers than published; llama.cpp takes few numbers only")
     args = parser.parse_args()
-    raw = published_config(args.name).to_dict()
+    raw = known_config(args.name).to_dict()
     config = ModelConfig.from_dict(raw | ({"num_hidden_layers": args.layers} if args.layers else {}))
     started = time.monotonic()
     checkpoint = Checkpoint(Path(args.name), config, tensors(config), "gguf", metadata=vocabulary(config))

@@ -40,7 +40,7 @@ from .weights.atomic import human
 from .weights.checkpoint import Checkpoint, open_checkpoint
 from .weights.dummy import dummy_weights
 from .weights.load import Progress, load_weights
-from .weights.published import PUBLISHED, published_config
+from .weights.published import known_config
 
 __all__ = ["LLM", "Completion", "Delta", "SamplingParams", "Timings", "ToolCall"]
 
@@ -122,7 +122,7 @@ class LLM:
         self.name = dummy or str(model)
         self.dtype = "int8" if dummy and dtype == "auto" else dtype
         checkpoint = None if dummy else open_checkpoint(self.path)
-        self.config: ModelConfig = checkpoint.config if checkpoint else _published(self.name)
+        self.config: ModelConfig = checkpoint.config if checkpoint else known_config(self.name)
         self.program: Program = build_program(self.config)
         stored = checkpoint is not None and dtype == "auto"
         is_float32 = dtype == "float32" or (checkpoint is not None and stored and checkpoint.is_float32)
@@ -503,12 +503,6 @@ def _check_arguments(dtype: str, max_context: int | None, threads: int | None) -
     for param, value in (("max_context", max_context), ("threads", threads)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise FathomError("parameter_invalid", param=param, problem=f"{value!r} is not a whole number of 1 or more")
-
-
-def _published(name: str) -> ModelConfig:
-    if (config := published_config(name)) is None:
-        raise FathomError("choice_unknown", what="published shape", found=name, known=", ".join(PUBLISHED))
-    return config
 
 
 def _fitting_context(

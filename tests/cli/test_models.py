@@ -124,11 +124,11 @@ def test_dummy_names_what_is_published(fathom, tmp_path) -> None:
 
 def test_dummy_weights_are_made_once_and_can_be_talked_to(fathom, monkeypatch, mini) -> None:
     from fathom.hub.store import resolve
-    from fathom.weights.published import PUBLISHED
+    from fathom.weights.published import published_models
 
     if mini != "mini":
         pytest.skip("needs the shipped model, whose tokenizer dummies use")
-    monkeypatch.setitem(PUBLISHED, "Tiny", json.loads((resolve(mini) / "config.json").read_text()))
+    monkeypatch.setitem(published_models(), "Tiny", json.loads((resolve(mini) / "config.json").read_text()))
     call = ("chat", "hello", "--dummy", "Tiny", "--max-tokens", "4", "--temperature", "0")
     first = fathom(*call)
     assert first.code == 0

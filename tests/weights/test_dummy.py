@@ -11,7 +11,7 @@ from fathom.model.program import build_program
 from fathom.weights.checkpoint import open_checkpoint
 from fathom.weights.dummy import dummy_weights, make_dummy
 from fathom.weights.load import load_weights
-from fathom.weights.published import PUBLISHED, published_config
+from fathom.weights.published import published_config, published_models
 from fathom.weights.verify import verify
 from gguf_tiny import SIGMOID, SMALL
 
@@ -35,13 +35,13 @@ def test_parameter_counts(name, parameters) -> None:
 
 
 def test_every_published_shape_is_a_configuration() -> None:
-    assert all(published_config(name) is not None for name in PUBLISHED)
+    assert all(published_config(name) is not None for name in published_models())
     assert published_config("GPT-4") is None
 
 
 @pytest.mark.parametrize("format", ["bf16", "f32", "int8", "int4"])
 def test_a_dummy_folder_is_a_whole_checkpoint(tmp_path, monkeypatch, format) -> None:
-    monkeypatch.setitem(PUBLISHED, "tiny", SMALL | SIGMOID)
+    monkeypatch.setitem(published_models(), "tiny", SMALL | SIGMOID)
     make_dummy("tiny", tmp_path / "a", format, seed=1)
     make_dummy("tiny", tmp_path / "b", format, seed=1)
     make_dummy("tiny", tmp_path / "c", format, seed=2)
@@ -55,7 +55,7 @@ def test_a_dummy_folder_is_a_whole_checkpoint(tmp_path, monkeypatch, format) -> 
 
 
 def test_in_memory_equals_on_disk(tmp_path, monkeypatch) -> None:
-    monkeypatch.setitem(PUBLISHED, "tiny", SMALL)
+    monkeypatch.setitem(published_models(), "tiny", SMALL)
     make_dummy("tiny", tmp_path / "a", "int4", seed=3)
     checkpoint = open_checkpoint(tmp_path / "a")
     program = build_program(checkpoint.config)
@@ -70,7 +70,7 @@ def test_in_memory_equals_on_disk(tmp_path, monkeypatch) -> None:
 
 
 def test_fewer_layers_and_unknown_names(tmp_path, monkeypatch) -> None:
-    monkeypatch.setitem(PUBLISHED, "tiny", SMALL)
+    monkeypatch.setitem(published_models(), "tiny", SMALL)
     make_dummy("tiny", tmp_path / "a", "bf16", layers=2)
     assert open_checkpoint(tmp_path / "a").config.num_hidden_layers == 2
     with pytest.raises(FathomError, match="'GPT-4' is unknown; choose one of DeepSeek-V2-Lite"):
@@ -80,5 +80,5 @@ def test_fewer_layers_and_unknown_names(tmp_path, monkeypatch) -> None:
 
 
 def test_large_configurations_stay_cheap_to_describe() -> None:
-    config = ModelConfig.from_dict(PUBLISHED["DeepSeek-V2"])
+    config = ModelConfig.from_dict(published_models()["DeepSeek-V2"])
     assert len(build_program(config).weights) > 28_000

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, DeepseekV2Config, DeepseekV3Confi
 
 from fathom.weights.checkpoint import open_checkpoint
 from fathom.weights.dummy import make_dummy
-from fathom.weights.published import PUBLISHED
+from fathom.weights.published import published_models
 from fathom.weights.verify import verify
 from gguf_tiny import SIGMOID, SMALL
 
@@ -91,7 +91,7 @@ def test_fused_state_dicts_are_read(tmp_path) -> None:
 
 
 def test_transformers_loads_dummy_weights(tmp_path, monkeypatch) -> None:
-    monkeypatch.setitem(PUBLISHED, "tiny", SMALL | {"architectures": ["DeepseekV2ForCausalLM"]})
+    monkeypatch.setitem(published_models(), "tiny", SMALL | {"architectures": ["DeepseekV2ForCausalLM"]})
     make_dummy("tiny", tmp_path / "dummy", "bf16")
     model, info = AutoModelForCausalLM.from_pretrained(tmp_path / "dummy", output_loading_info=True)
     assert not info["missing_keys"]

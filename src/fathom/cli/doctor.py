@@ -83,12 +83,12 @@ def needs(shape: Shape, context: int) -> dict[str, int]:
 
 def published(context: int) -> list[dict[str, Any]]:
     """The published models with what each format needs."""
-    from fathom.weights.published import PUBLISHED
+    from fathom.weights.published import published_models
 
     from .program import find
 
     models = []
-    for name in PUBLISHED:
+    for name in published_models():
         shape = find(name, "bfloat16")
         models.append({"name": name, "needs": {f: needs(shape.stored_as(f), context)["total"] for f in COLUMNS}})
     return models

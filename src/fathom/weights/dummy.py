@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fathom.config import ModelConfig
-from fathom.errors import FathomError
 from fathom.model.formats import FORMATS, storage
 from fathom.model.program import Program, Weight, build_program
 from fathom.weights.atomic import atomic_folder, check_space
 from fathom.weights.checkpoint import aligned
 from fathom.weights.load import BITS, Progress, check_format, round_bf16
 from fathom.weights.packed import Layout, Record, plan, write_config, write_records
-from fathom.weights.published import PUBLISHED, published_config
+from fathom.weights.published import known_config
 from fathom.weights.quantize import METADATA_BYTES, quantization_config, row_spec
 
 if TYPE_CHECKING:
@@ -45,9 +44,7 @@ def make_dummy(
     progress: Progress | None = None,
 ) -> Path:
     """Write a checkpoint of a published shape (with fewer ``layers`` where given) as the new folder ``dst``."""
-    if (config := published_config(name)) is None:
-        raise FathomError("choice_unknown", what="published shape", found=name, known=", ".join(PUBLISHED))
-    raw = config.to_dict() | ({"num_hidden_layers": layers} if layers else {})
+    raw = known_config(name).to_dict() | ({"num_hidden_layers": layers} if layers else {})
     program, dst = build_program(ModelConfig.from_dict(raw)), Path(dst)
     draw = _Draw(format, group, seed)
     records = plan(draw.layout(weight) for weight in program.weights.values())
