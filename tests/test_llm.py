@@ -16,7 +16,7 @@ from fathom.engine.machine import Memory
 from fathom.errors import FathomError
 from fathom.llm import LLM, Completion, SamplingParams, _fitting_context
 from fathom.model.formats import weight_bytes
-from fathom.text.template import BUILTIN
+from fathom.text.template import builtin
 
 TALK = [{"role": "user", "content": "the cat"}]
 GREEDY = {"temperature": 0, "max_tokens": 12}
@@ -166,7 +166,7 @@ def test_a_request_can_be_cancelled_from_outside(llm: LLM) -> None:
 
 
 def test_an_answer_after_assistant_colon_loses_one_space(folder: Path, tmp_path: Path) -> None:
-    llm = LLM(tiny.write_checkpoint(tmp_path, chat_template=BUILTIN["v2-chat"]), dtype="float32", threads=1)
+    llm = LLM(tiny.write_checkpoint(tmp_path, chat_template=builtin("v2-chat")), dtype="float32", threads=1)
     space = llm.tokenizer.encode(" ")[0]
     bias = {"logit_bias": {space: 100.0}, "max_tokens": 3}
     assert llm.chat(TALK, **bias).text == "  "

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fathom.engine.runner import NativeModel
 from fathom.model.program import build_program
 from fathom.weights.checkpoint import DECODED, open_checkpoint
-from fathom.weights.gguf_vocab import PRE_TOKENIZERS
+from fathom.weights.gguf_vocab import pre_tokenizers
 from fathom.weights.gguf_write import TYPES, export_gguf
 from fathom.weights.load import load_weights
 from gguf_tiny import FAMILIES, SIGMOID, VOCABULARY, save_tiny
@@ -146,7 +146,7 @@ def same_top_tokens(path: Path, conversations: list[list[int]]) -> None:
         assert clear > total // 2
 
 
-@pytest.mark.parametrize("name", PRE_TOKENIZERS)
+@pytest.mark.parametrize("name", pre_tokenizers())
 def test_text_is_cut_as_llama_cpp_cuts_it(exports, tmp_path, name) -> None:
     from tokenizers import Tokenizer
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tiny
 from fathom.errors import FathomError
-from fathom.text.template import BUILTIN, ChatTemplate
+from fathom.text.template import BUILTIN, ChatTemplate, builtin
 from fathom.text.tokenizer import Tokenizer
 from fathom.text.tools import DEEPSEEK_V31, GENERIC
 
@@ -45,14 +45,14 @@ def controls(ids: list[int]) -> list[int]:
     ],
 )
 def test_the_templates_of_the_family_to_the_last_space(name: str, text: str) -> None:
-    made = template(BUILTIN[name])
+    made = template(builtin(name))
     assert shown(made.render(TALK)) == text
     assert shown(made.render(TALK[:3], add_generation_prompt=False)) == text[: text.index(EOS) + len(EOS)]
     assert made.strips_space == (name == "v2-chat")
 
 
 def test_which_template_a_checkpoint_gets() -> None:
-    assert ChatTemplate.of(tiny.tokenizer()).source == BUILTIN["v2.5"]  # type: ignore[union-attr]
+    assert ChatTemplate.of(tiny.tokenizer()).source == builtin("v2.5")  # type: ignore[union-attr]
     own = {"chat_template": "own"}
     several = {"chat_template": [{"name": "default", "template": "d"}, {"name": "tool_use", "template": "t"}]}
     assert ChatTemplate.of(Tokenizer(tiny.spec(), own)).source == "own"  # type: ignore[union-attr]
@@ -61,7 +61,7 @@ def test_which_template_a_checkpoint_gets() -> None:
     foreign = Tokenizer(tiny.spec().replace("begin▁of", "start▁of").replace("｜User｜", "｜Human｜"))
     assert ChatTemplate.of(foreign) is None
     base = Tokenizer(tiny.spec().replace("｜User｜", "｜Human｜"))
-    assert ChatTemplate.of(base).source == BUILTIN["v2-chat"]  # type: ignore[union-attr]
+    assert ChatTemplate.of(base).source == builtin("v2-chat")  # type: ignore[union-attr]
 
 
 def test_a_template_file_beside_the_tokenizer_is_found(tmp_path: Path) -> None:
@@ -78,9 +78,9 @@ contents = parts.map("".join)
 
 
 @settings(max_examples=50)
-@given(contents, contents, st.sampled_from(list(BUILTIN)))
+@given(contents, contents, st.sampled_from(BUILTIN))
 def test_user_text_is_inert(user: str, system: str, name: str) -> None:
-    made = template(BUILTIN[name])
+    made = template(builtin(name))
     plain = made.render([{"role": "system", "content": "s"}, {"role": "user", "content": "u"}])
     ids = made.render([{"role": "system", "content": system}, {"role": "user", "content": user}])
     assert controls(ids) == controls(plain)
@@ -163,14 +163,14 @@ BAD_CALL = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "argu
 )
 def test_malformed_messages_are_named(messages: Any, param: str) -> None:
     with pytest.raises(FathomError) as caught:
-        template(BUILTIN["v2.5"]).render(messages)
+        template(builtin("v2.5")).render(messages)
     assert caught.value.param == param
     assert caught.value.status == 400
 
 
 def test_a_lone_surrogate_is_no_text() -> None:
     with pytest.raises(FathomError) as caught:
-        template(BUILTIN["v2.5"]).render([{"role": "user", "content": "a\ud800"}])
+        template(builtin("v2.5")).render([{"role": "user", "content": "a\ud800"}])
     assert caught.value.code == "encoding"
 
 
@@ -184,7 +184,7 @@ TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "
 
 
 def test_calls_and_results_in_deepseeks_own_form() -> None:
-    ids = template(BUILTIN["v2.5"]).render([TALK[1], CALL, RESULT])
+    ids = template(builtin("v2.5")).render([TALK[1], CALL, RESULT])
     call = "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n"
     call += '```json\n{"a": 1}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>'
     result = f"<｜tool▁outputs▁begin｜><｜tool▁output▁begin｜>42{EOS}<｜tool▁output▁end｜><｜tool▁outputs▁end｜>"
@@ -193,7 +193,7 @@ def test_calls_and_results_in_deepseeks_own_form() -> None:
 
 
 def test_a_template_without_tools_gets_them_as_text() -> None:
-    made = template(BUILTIN["v2-chat"])
+    made = template(builtin("v2-chat"))
     text = shown(made.render([TALK[1], CALL, RESULT], tools=TOOLS))
     assert text.startswith(f'{BOS}You can use these tools:\n[{{"name":"f","parameters":{{"type":"object"}}}}]\n')
     assert 'Assistant: <tool_call>{"name":"f","arguments":{"a": 1}}</tool_call>' in text

@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from jinja2 import nodes
@@ -33,42 +34,11 @@ from .tools import (
     results_as_text,
 )
 
-__all__ = ["BUILTIN", "ChatTemplate"]
+__all__ = ["BUILTIN", "ChatTemplate", "builtin"]
 
 Message = dict[str, Any]
 
-BUILTIN = {
-    "v2-chat": (  # V2-Chat, V2-Lite-Chat, Coder-V2-Instruct
-        "{{ bos_token }}{% for m in messages %}"
-        "{% if m.role == 'user' %}{{ 'User: ' + m.content + '\n\n' }}"
-        "{% elif m.role == 'assistant' %}{{ 'Assistant: ' + m.content + eos_token }}"
-        "{% else %}{{ m.content + '\n\n' }}{% endif %}{% endfor %}"
-        "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
-    ),
-    "v2-chat-0628": (
-        "{{ bos_token }}{% for m in messages %}"
-        "{% if m.role == 'user' %}{{ '<｜User｜>' + m.content }}"
-        "{% elif m.role == 'assistant' %}{{ '<｜Assistant｜>' + m.content + eos_token }}"
-        "{% else %}{{ m.content + '\n\n' }}{% endif %}{% endfor %}"
-        "{% if add_generation_prompt %}{{ '<｜Assistant｜>' }}{% endif %}"
-    ),
-    "v2.5": (  # system texts first, joined by nothing; calls and results as V3 writes them
-        "{{ bos_token }}{% for m in messages if m.role == 'system' %}{{ m.content }}{% endfor %}"
-        "{% for m in messages %}"
-        "{% if m.role == 'user' %}{{ '<｜User｜>' + m.content }}"
-        "{% elif m.role == 'assistant' %}{{ '<｜Assistant｜>' + (m.content or '') }}"
-        "{% if m.tool_calls %}{{ '<｜tool▁calls▁begin｜>' }}{% for c in m.tool_calls %}"
-        "{{ ('' if loop.first else '\n') + '<｜tool▁call▁begin｜>function<｜tool▁sep｜>' + c.function.name }}"
-        "{{ '\n```json\n' + c.function.arguments + '\n```<｜tool▁call▁end｜>' }}{% endfor %}"
-        "{{ '<｜tool▁calls▁end｜>' }}{% endif %}{{ eos_token }}"
-        "{% elif m.role == 'tool' %}"
-        "{{ '<｜tool▁outputs▁begin｜>' if loop.first or loop.previtem.role != 'tool' else '\n' }}"
-        "{{ '<｜tool▁output▁begin｜>' + m.content + '<｜tool▁output▁end｜>' }}"
-        "{% if loop.last or loop.nextitem.role != 'tool' %}{{ '<｜tool▁outputs▁end｜>' }}{% endif %}"
-        "{% endif %}{% endfor %}"
-        "{% if add_generation_prompt and messages[-1].role != 'tool' %}{{ '<｜Assistant｜>' }}{% endif %}"
-    ),
-}
+BUILTIN = ("v2-chat", "v2-chat-0628", "v2.5")
 _ROLES = {"system", "user", "assistant", "tool"}
 _RENAMED_ROLES = {"developer": "system", "function": "tool"}
 _TOOL_ROLE = re.compile("""['"]tool['"]""")
@@ -80,6 +50,11 @@ _SEARCHES = frozenset(  # methods and filters whose arguments are looked for, no
         *("rfind", "rindex", "rpartition", "rsplit", "rstrip", "split", "startswith", "strip"),
     )
 )
+
+
+def builtin(name: str) -> str:
+    """The source of one of the family's templates, for checkpoints that bring none."""
+    return (Path(__file__).resolve().parents[1] / "assets" / "templates" / f"{name}.jinja").read_text("utf-8")
 
 
 class _Arguments(dict[str, Any]):
@@ -122,9 +97,9 @@ class ChatTemplate:
             return cls(source, tokenizer)
         names = set(tokenizer.controls.values())
         if {"<｜User｜>", "<｜Assistant｜>"} <= names:
-            return cls(BUILTIN["v2.5"], tokenizer)
+            return cls(builtin("v2.5"), tokenizer)
         if "<｜begin▁of▁sentence｜>" in names:
-            return cls(BUILTIN["v2-chat"], tokenizer)
+            return cls(builtin("v2-chat"), tokenizer)
         return None
 
     def render(

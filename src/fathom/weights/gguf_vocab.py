@@ -1,57 +1,29 @@
-r"""The vocabulary inside a GGUF file <-> the tokenizer files of a Hugging Face folder.
+"""The vocabulary inside a GGUF file <-> the tokenizer files of a Hugging Face folder.
 
 GGUF holds the tokens, merges and kinds of a byte-level BPE, but only the *name* of the pre-tokenizer that cuts text
-before merging; what a name means is a fact of the model it comes from, kept here in one table. Unknown names are an
-error of the text calls alone: token ids work with any file.
-Source: ggml-org/llama.cpp, src/llama-vocab.cpp, and the ``tokenizer.json`` of the models named.
+before merging; what a name means is a fact of the model it comes from, kept in ``assets/pretokenizers.toml``. Unknown
+names are an error of the text calls alone: token ids work with any file.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 from fathom.errors import FathomError
 
-__all__ = ["PRE_TOKENIZERS", "VocabularyFiles", "vocabulary_fields"]
+__all__ = ["VocabularyFiles", "pre_tokenizers", "vocabulary_fields"]
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # tokenizer.ggml.token_type
 DIGITS = "single digits"  # stands for the Digits pre-tokenizer among the regular expressions
 _ROLES = {"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown"}
-
-
-def _ranges(codes: str) -> str:
-    """ "41-5A B5" -> "A-Zµ": classes are kept as code points, which no editor normalises."""
-    return "".join("-".join(chr(int(code, 16)) for code in item.split("-")) for item in codes.split())
-
-
-_CASED = _ranges(
-    """41-5A 61-7A B5 C0-D6 D8-F6 F8-1BA 1BC-1BF 1C4-293 295-2AF 370-373 376 377 37B-37D 37F 386 388-38A 38C 38E-3A1
-    3A3-3F5 3F7-481 48A-52F 531-556 10A0-10C5 13A0-13F5 13F8-13FD 1C90-1CBA 1CBD-1CBF 1D00-1D2B 1D6B-1D77 1D79-1D9A
-    1E00-1F15 1F18-1F1D 1F20-1F45 1F48-1F4D 1F50-1F57 1F59 1F5B 1F5D 1F5F-1F7D 1F80-1FB4 1FB6-1FBC 1FBE 1FC2-1FC4
-    1FC6-1FCC 1FD0-1FD3 1FD6-1FDB 1FE0-1FEC 1FF2-1FF4 1FF6-1FFC 2102 2107 210A-2113 2115 2119-211D 2124 2126 2128
-    212A-212D 212F-2134 2139 213C-213F 2145-2149 214E 2183 2184 2C00-2C7B 2C7E-2CE4 2CEB-2CEE 2CF2 2CF3 A640-A66D
-    A680-A69B A722-A76F A771-A787 A78B-A78E AB70-ABBF FB00-FB06 FB13-FB17 FF21-FF3A FF41-FF5A 10400-1044F 104B0-104D3
-    104D8-104FB 10C80-10CB2 10CC0-10CF2 118A0-118DF 1E900-1E943"""
-)
-_PUNCTUATION = _ranges("21-2F 3A-7E FF01-FF0F FF1A-FF5E 2018-201F 3000-3002")
-_CJK = _ranges("4E00-9FA5 800-4E00 AC00-D7FF")
-_HAN_KANA = _ranges("4E00-9FA5 3040-309F 30A0-30FF")
-_ASCII_PUNCTUATION = r"""!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~"""
-_SUFFIX = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-_SPACES = r"\s*[\r\n]+|\s+(?!\S)|\s+"
-_LLAMA = rf"{_SUFFIX}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|%s| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|{_SPACES}"
-_NOT_HAN = r"&&[^\p{Han}]"  # class intersection
-_UPPER, _LOWER = r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}", r"\p{Ll}\p{Lm}\p{Lo}\p{M}"
-
-
-def _words(without: str = "") -> str:
-    """Words split where a capital follows a small letter (o200k); ``without`` cuts a class out of both."""
-    upper, lower, lead = f"[{_UPPER}{without}]", f"[{_LOWER}{without}]", r"[^\r\n\p{L}\p{N}]?"
-    return f"{lead}{upper}*{lower}+{_SUFFIX}?|{lead}{upper}+{lower}*{_SUFFIX}?"
+_FILE = Path(__file__).resolve().parents[1] / "assets" / "pretokenizers.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +35,27 @@ class Pre:
     ignore_merges: bool = False  # a piece that is a token needs no merging
 
 
-_V3 = Pre(
-    (
-        r"\p{N}{1,3}",
-        f"[{_HAN_KANA}]+",
-        rf"[{_ASCII_PUNCTUATION}][A-Za-z]+|[^{chr(13)}{chr(10)}\p{{L}}\p{{P}}\p{{S}}]?[\p{{L}}\p{{M}}]+"
-        rf"| ?[\p{{P}}\p{{S}}]+[{chr(13)}{chr(10)}]*|\s*[{chr(13)}{chr(10)}]+|\s+(?!\S)|\s+",
-    )
-)
-_O200K = Pre((rf"{_words()}|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{_SPACES}",))
-_GPT2 = Pre((), gpt2=True)
-_LLAMA3 = Pre((_LLAMA % r"\p{N}{1,3}",), ignore_merges=True)
+@cache
+def pre_tokenizers() -> dict[str, Pre]:
+    """All that are known, by the name a GGUF file gives them."""
+    data = tomllib.loads(_FILE.read_text("utf-8"))
+    parts = {name: _characters(codes) for name, codes in data["codes"].items()}
 
-PRE_TOKENIZERS: dict[str, Pre] = {
-    "deepseek-llm": Pre(("[\r\n]", rf"\s?[{_CASED}]+", rf"\s?[{_PUNCTUATION}]+", r"\s+$", f"[{_CJK}]+", DIGITS)),
-    "deepseek-coder": Pre(("[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", f"[{_CJK}]+", DIGITS)),
-    "deepseek-v3": _V3,
-    "joyai-llm": _V3,
-    "kimi-k2": Pre((rf"[\p{{Han}}]+|{_words(_NOT_HAN)}|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|{_SPACES}",)),
-    "glm4": _LLAMA3,  # GLM-4.7-Flash
-    "glm5": _LLAMA3,
-    "llama-bpe": _LLAMA3,
-    "kanana2": _O200K,
-    "gpt-4o": _O200K,
-    "gigachat": _GPT2,
-    "gpt-2": _GPT2,
-    "qwen2": Pre((_LLAMA % r"\p{N}",)),
-}
+    def filled(pattern: str) -> str:
+        return re.sub(r"<(\w+)>", lambda part: parts[part[1]], pattern)
+
+    for name, pattern in data["parts"].items():
+        parts[name] = filled(pattern)
+    return {
+        name: Pre(tuple(map(filled, entry["splits"])), entry.get("gpt2", False), entry.get("ignore_merges", False))
+        for entry in data["pre"]
+        for name in entry["names"]
+    }
+
+
+def _characters(codes: str) -> str:
+    """ "41-5A B5" -> "A-Zµ"."""
+    return "".join("-".join(chr(int(code, 16)) for code in item.split("-")) for item in codes.split())
 
 
 class VocabularyFiles(Mapping[str, "Path | str"]):
@@ -118,9 +84,11 @@ def _tokenizer(path: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
     if (model := fields.get("tokenizer.ggml.model")) != "gpt2":
         raise FathomError("format_unsupported", what="GGUF tokenizer", found=model, known="gpt2 (byte-level BPE)")
     name = fields.get("tokenizer.ggml.pre")
-    if not isinstance(name, str) or name not in PRE_TOKENIZERS:
-        raise FathomError("format_unsupported", what="GGUF pre-tokenizer", found=name, known=", ".join(PRE_TOKENIZERS))
-    pre = PRE_TOKENIZERS[name]
+    if not isinstance(name, str) or name not in pre_tokenizers():
+        raise FathomError(
+            "format_unsupported", what="GGUF pre-tokenizer", found=name, known=", ".join(pre_tokenizers())
+        )
+    pre = pre_tokenizers()[name]
     tokens, kinds = _tokens(path, fields)
     added = [
         {"id": i, "content": token, "special": kind == CONTROL, "normalized": False}
@@ -262,14 +230,14 @@ def _pre_name(tokenizer: Mapping[str, Any]) -> str:
     found = Pre(tuple(splits), gpt2, bool(model.get("ignore_merges")))
     normalizer = tokenizer.get("normalizer") or {"normalizers": []}  # GGUF has none; V3 files hold an empty sequence
     if model.get("type") == "BPE" and normalizer.get("normalizers") == []:
-        for name, pre in PRE_TOKENIZERS.items():
+        for name, pre in pre_tokenizers().items():
             if pre == found:
                 return name
     raise FathomError(
         "format_unsupported",
         what="pre-tokenizer of tokenizer.json",
         found=" | ".join(splits)[:80],
-        known=", ".join(PRE_TOKENIZERS),
+        known=", ".join(pre_tokenizers()),
     )
 
 
