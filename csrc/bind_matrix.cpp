@@ -14,6 +14,7 @@
 #include "dispatch.h"
 #include "kernels.h"
 #include "pack.h"
+#include "pack_common.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -74,9 +75,7 @@ Type dense_type(const std::string& name) {
 Matrix make_dense(nb::object data, const std::string& type, int64_t rows, int64_t cols) {
   Bytes bytes = bytes_of(data);
   Matrix shape = dense_shape(dense_type(type), rows, cols);
-  need(static_cast<int64_t>(bytes.size()) == shape.nbytes,
-       type + " " + std::to_string(rows) + " x " + std::to_string(cols) + " takes " + std::to_string(shape.nbytes) +
-           " bytes, not " + std::to_string(bytes.size()));
+  need_bytes(static_cast<int64_t>(bytes.size()), shape.nbytes, type.c_str(), rows, cols);
   return over(shape, bytes.data(), keep_alive(std::move(data)));
 }
 
@@ -104,9 +103,7 @@ Matrix shape_of(const nb::dict& spec) {
 Matrix make_view(nb::object blob, const nb::dict& spec) {
   Bytes bytes = bytes_of(blob);
   Matrix shape = shape_of(spec);
-  need(static_cast<int64_t>(bytes.size()) == shape.nbytes,
-       std::string(type_name(shape.type)) + " " + std::to_string(shape.rows) + " x " + std::to_string(shape.cols) +
-           " takes " + std::to_string(shape.nbytes) + " bytes, not " + std::to_string(bytes.size()));
+  need_bytes(static_cast<int64_t>(bytes.size()), shape.nbytes, type_name(shape.type), shape.rows, shape.cols);
   return over(shape, bytes.data(), keep_alive(std::move(blob)));
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from fathom.assets import ASSETS
 from fathom.errors import FathomError
 from fathom.hub import store
 from fathom.hub.store import list_models, location, remove, resolve
@@ -58,11 +59,11 @@ def test_paths_store_names_and_cached_repositories_are_found(places) -> None:
 
 
 def test_the_shipped_model_is_found_from_anywhere_and_listed_first(places, monkeypatch) -> None:
-    if not (store._assets() / "mini").is_dir():
+    if not (ASSETS / "mini").is_dir():
         pytest.skip("no shipped model in this checkout")
     (places / "mini").mkdir()
     monkeypatch.chdir(places)
-    assert resolve("mini") == store._assets() / "mini"
+    assert resolve("mini") == ASSETS / "mini"
     assert (list_models()[0].name, list_models()[0].source) == ("mini", "shipped")
 
 

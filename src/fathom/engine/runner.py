@@ -44,7 +44,6 @@ class NativeModel:
         self.program = program
         self.cache_dtype = cache_dtype
         self._names = [op.name for op in program.ops]
-        self._vocab_size = program.buffers[program.ops[-1].output.buffer]
         ops = _Lowering(program, weights).ops()
         self._runner = Runner(ops, list(program.buffers.values()), threads or cores())
 
@@ -72,7 +71,7 @@ class NativeModel:
         """
         ids = _token_ids(tokens, self._runner.embeddings)
         wanted = {"none": 0, "last": 1, "all": len(ids)}[logits]
-        out = np.empty((wanted, self._vocab_size), np.float32)
+        out = np.empty((wanted, self._runner.vocab_size), np.float32)
         parts: list[list[NDArray[np.float32]]] = [[] for _ in self._names] if capture else []
         start = cache.tokens
         try:

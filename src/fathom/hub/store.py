@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fathom.assets import ASSETS
 from fathom.errors import FathomError
 
 __all__ = ["SHARD", "StoredModel", "home", "list_models", "location", "remove", "resolve"]
@@ -51,7 +52,7 @@ def location(name: str) -> Path:
 def resolve(name: str | Path) -> Path:
     """The folder or file of a model: shipped, a path, in the store, in the Hugging Face cache, in that order."""
     text = str(name)
-    if text in SHIPPED and (shipped := _assets() / text).is_dir():
+    if text in SHIPPED and (shipped := ASSETS / text).is_dir():
         return shipped
     if text and _exists(path := Path(text).expanduser()):
         return _only(path, text)
@@ -88,7 +89,7 @@ def _exists(path: Path) -> bool:
 
 def list_models() -> list[StoredModel]:
     """Every model ``resolve`` would find by name."""
-    shipped = (model for name in SHIPPED for model in _models(_assets() / name, name, "shipped"))
+    shipped = (model for name in SHIPPED for model in _models(ASSETS / name, name, "shipped"))
     stored = (model for folder, name in _folders(home()) for model in _models(folder, name, "store"))
     cached = (
         model
@@ -132,10 +133,6 @@ def _delete(path: Path) -> None:
             part.unlink()
     except OSError as error:
         raise FathomError("file_unreadable", path=path, problem=error.strerror or error) from None
-
-
-def _assets() -> Path:
-    return Path(__file__).resolve().parents[1] / "assets"
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, str]]:

@@ -15,14 +15,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from jinja2 import nodes
 
+from ..assets import ASSETS
 from ..errors import FathomError
 from .sandbox import compile_template
-from .tokenizer import Tokenizer
+from .tokenizer import Tokenizer, spelling
 from .tools import (
     DEEPSEEK,
     DEEPSEEK_V31,
@@ -54,7 +54,7 @@ _SEARCHES = frozenset(  # methods and filters whose arguments are looked for, no
 
 def builtin(name: str) -> str:
     """The source of one of the family's templates, for checkpoints that bring none."""
-    return (Path(__file__).resolve().parents[1] / "assets" / "templates" / f"{name}.jinja").read_text("utf-8")
+    return (ASSETS / "templates" / f"{name}.jinja").read_text("utf-8")
 
 
 class _Arguments(dict[str, Any]):
@@ -173,9 +173,7 @@ class ChatTemplate:
         config = self._tokenizer.config
         named: dict[str, Any] = {}
         for key in ("bos_token", "eos_token", "pad_token", "unk_token"):
-            value = config.get(key)
-            value = value.get("content") if isinstance(value, Mapping) else value
-            named[key] = self._mark(value) if isinstance(value, str) else ""
+            named[key] = self._mark(spelling(config.get(key)) or "")
         additional = config.get("additional_special_tokens") or []
         named["additional_special_tokens"] = [self._mark(t) if isinstance(t, str) else t for t in additional]
         return {**named, "messages": messages, "tools": tools, "add_generation_prompt": add_generation_prompt}

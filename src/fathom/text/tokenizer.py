@@ -22,7 +22,7 @@ from typing import Any
 
 from ..errors import FathomError
 
-__all__ = ["Tokenizer"]
+__all__ = ["Tokenizer", "spelling"]
 
 _FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
@@ -55,7 +55,7 @@ class Tokenizer:
 
     def _build(self, raw: dict[str, Any], name: str) -> None:
         added = {int(t["id"]): t for t in raw.get("added_tokens") or ()}
-        named = {_content(self.config.get(key)) for key in ("bos_token", "eos_token", "pad_token")}
+        named = {spelling(self.config.get(key)) for key in ("bos_token", "eos_token", "pad_token")}
         self._added: dict[int, str] = {i: t["content"] for i, t in added.items() if t["content"]}
         self.controls: dict[int, str] = {
             i: text
@@ -68,7 +68,7 @@ class Tokenizer:
         self._ordinary_pattern = _splitter(text for i, text in self._added.items() if i not in self.controls)
         self._control_pattern = _splitter(self.controls.values())
         self._lstrip, self._rstrip = ({i for i, t in added.items() if t.get(key)} for key in ("lstrip", "rstrip"))
-        self.bos_id: int | None = self._id_of.get(_content(self.config.get("bos_token")) or "")
+        self.bos_id: int | None = self._id_of.get(spelling(self.config.get("bos_token")) or "")
         self.eos_ids: tuple[int, ...] = self._end_ids()
         self.prefix: tuple[int, ...] = self._text_prefix(raw.get("post_processor"))
         self._library = _library(raw, set(self._id_of), name)
@@ -157,7 +157,7 @@ class Tokenizer:
     def _end_ids(self) -> tuple[int, ...]:
         listed = self.config.get("eos_token_id")
         ids = [listed] if isinstance(listed, int) else list(listed or ())
-        named = self._id_of.get(_content(self.config.get("eos_token")) or "")
+        named = self._id_of.get(spelling(self.config.get("eos_token")) or "")
         return tuple(dict.fromkeys([*([] if named is None else [named]), *ids]))
 
     def _text_prefix(self, post_processor: Mapping[str, Any] | None) -> tuple[int, ...]:
@@ -208,9 +208,10 @@ def _splitter(texts: Iterable[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
 
-def _content(token: Any) -> str | None:
-    """A special token of tokenizer_config.json: a string, or a dict with its content."""
-    return token.get("content") if isinstance(token, Mapping) else token if isinstance(token, str) else None
+def spelling(token: Any) -> str | None:
+    """The text of a special token as tokenizer_config.json gives it: a string, or a dict with its content."""
+    text = token.get("content") if isinstance(token, Mapping) else token
+    return text if isinstance(text, str) else None
 
 
 def _parse(spec: str, name: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ headers only.
 from __future__ import annotations
 
 import json
-import math
 import mmap
 import os
 import re
@@ -108,10 +107,14 @@ class TensorRef:
             return Matrix.dense(self.map(), self.type, self.shape[0], self.shape[1])
         return pack(self, self.read(), self.type)
 
-    def part(self, name: str, shape: tuple[int, ...], index: int) -> TensorRef:
-        """The ``index``-th of the equal parts of this shape that the tensor consists of (an expert of a stack)."""
-        nbytes = self.nbytes * math.prod(shape) // math.prod(self.shape)
-        return replace(self, name=name, shape=shape, offset=self.offset + index * nbytes, nbytes=nbytes)
+    def experts(self, stem: str, matrices: tuple[str, ...]) -> Iterator[TensorRef]:
+        """A stack (E, rows, cols), of one or more matrices an expert, as views ``STEM.EXPERT.MATRIX.weight``."""
+        parts, (count, rows, cols) = len(matrices), self.shape
+        nbytes = self.nbytes // (count * parts)
+        for index in range(count * parts):
+            expert, matrix = divmod(index, parts)
+            name, offset = f"{stem}.{expert}.{matrices[matrix]}.weight", self.offset + index * nbytes
+            yield replace(self, name=name, shape=(rows // parts, cols), offset=offset, nbytes=nbytes)
 
     def _truncated(self, size: int) -> FathomError:
         problem = f"tensor {self.name} ends at byte {self.offset + self.nbytes}, the file at {size} (truncated)"

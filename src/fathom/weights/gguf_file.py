@@ -19,8 +19,9 @@ import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGUF_DEFAULT_ALIGNMENT, GGMLQuantizationType, GGUFValueType
 
 from fathom.errors import FathomError
+from fathom.weights.checkpoint import TensorRef
 
-__all__ = ["GGUFFile", "Stored", "read_file"]
+__all__ = ["GGUFFile", "read_file"]
 
 _SCALARS = {
     **{GGUFValueType.UINT8: "u1", GGUFValueType.INT8: "i1", GGUFValueType.UINT16: "<u2", GGUFValueType.INT16: "<i2"},
@@ -39,21 +40,10 @@ _SHARD = re.compile(r"(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})\.gguf")
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """One tensor as the file lists it. ``shape`` is in torch order, the reverse of ggml's."""
-
-    shape: tuple[int, ...]
-    type: str  # a name of GGMLQuantizationType
-    path: Path
-    offset: int  # from the start of the file
-    nbytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class GGUFFile:
     path: Path
     fields: dict[str, Any]  # metadata; arrays are lists
-    tensors: dict[str, Stored]
+    tensors: dict[str, TensorRef]  # by their names in the file; shapes in torch order, the reverse of ggml's
 
 
 def read_file(path: Path) -> GGUFFile:
@@ -107,12 +97,12 @@ class _Header:
             fields[key] = self.value(key)
         return GGUFFile(self.path, fields, self.table(tensors, fields.get("general.alignment", GGUF_DEFAULT_ALIGNMENT)))
 
-    def table(self, count: int, alignment: Any) -> dict[str, Stored]:
+    def table(self, count: int, alignment: Any) -> dict[str, TensorRef]:
         if type(alignment) is not int or not 0 < alignment <= 1 << 20 or alignment & (alignment - 1):
             self.malformed(f"general.alignment is {alignment!r}, no power of two")
         entries = [self.entry() for _ in range(count)]
         start = -(-self.position // alignment) * alignment
-        tensors: dict[str, Stored] = {}
+        tensors: dict[str, TensorRef] = {}
         for name, shape, type_, offset in entries:
             if name in tensors:
                 self.malformed(f"tensor {name!r} occurs twice")
@@ -125,7 +115,7 @@ class _Header:
             if start + offset + nbytes > self.size:
                 end = start + offset + nbytes
                 self.malformed(f"tensor {name!r} ends at byte {end}, the file at {self.size} (truncated)")
-            tensors[name] = Stored(shape, type_.name, self.path, start + offset, nbytes)
+            tensors[name] = TensorRef(name, shape, type_.name, self.path, start + offset, nbytes)
         return tensors
 
     def entry(self) -> tuple[str, tuple[int, ...], GGMLQuantizationType, int]:

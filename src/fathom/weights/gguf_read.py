@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,7 +20,7 @@ import numpy as np
 from fathom.config import ModelConfig
 from fathom.errors import FathomError
 from fathom.weights.checkpoint import Checkpoint, TensorRef
-from fathom.weights.gguf_file import GGUFFile, Stored, read_file
+from fathom.weights.gguf_file import GGUFFile, read_file
 from fathom.weights.gguf_vocab import VocabularyFiles
 
 __all__ = ["ARCHITECTURE", "LAYER_NAMES", "MODEL_NAMES", "SIGMOID", "SOFTMAX", "read_gguf"]
@@ -72,7 +73,7 @@ def read_gguf(path: str | Path) -> Checkpoint:
     tensors: dict[str, TensorRef] = {}
     unused: list[str] = []
     for stored_name, stored in file.tensors.items():
-        for ref in _official(stored_name, stored, config):
+        for ref in _official(stored, config):
             if ref.name in tensors:
                 _malformed(file.path, f"tensor {ref.name} occurs twice, the second time in {stored_name}")
             tensors[ref.name] = ref
@@ -101,30 +102,21 @@ def _check_counts(file: GGUFFile, config: ModelConfig) -> None:
             raise FathomError("tensor_shape", name=name, found=stored.shape, expected=expected)
 
 
-def _official(name: str, stored: Stored, config: ModelConfig) -> Iterator[TensorRef]:
+def _official(stored: TensorRef, config: ModelConfig) -> Iterator[TensorRef]:
     """A stored tensor under official names: one, or one an expert; unknown names are kept for ``verify`` to report."""
-    ref = TensorRef(MODEL_NAMES.get(name, name), stored.shape, stored.type, stored.path, stored.offset, stored.nbytes)
-    layer, kind = _block(name)
+    layer, kind = _block(stored.name)
     stem = f"model.layers.{layer}"
     if layer >= config.num_hidden_layers:
         return
     if kind in LAYER_NAMES:
-        yield _renamed(ref, f"{stem}.{LAYER_NAMES[kind]}", stored.shape)
+        yield replace(stored, name=f"{stem}.{LAYER_NAMES[kind]}")
     elif kind in _HALVES:
-        yield _renamed(ref, f"{stem}.{_HALVES[kind]}", (math.prod(stored.shape[:-1]), stored.shape[-1]))
+        shape = (math.prod(stored.shape[:-1]), stored.shape[-1])
+        yield replace(stored, name=f"{stem}.{_HALVES[kind]}", shape=shape)
     elif kind in _STACKS and len(stored.shape) == 3:
-        matrices = _STACKS[kind]
-        experts, rows, cols = stored.shape[0], stored.shape[1] // len(matrices), stored.shape[2]
-        for index in range(experts * len(matrices)):
-            expert, matrix = divmod(index, len(matrices))
-            part = f"{stem}.mlp.experts.{expert}.{matrices[matrix]}.weight"
-            yield ref.part(part, (rows, cols), index)
+        yield from stored.experts(f"{stem}.mlp.experts", _STACKS[kind])
     else:
-        yield ref
-
-
-def _renamed(ref: TensorRef, name: str, shape: tuple[int, ...]) -> TensorRef:
-    return TensorRef(name, shape, ref.type, ref.path, ref.offset, ref.nbytes)
+        yield replace(stored, name=MODEL_NAMES.get(stored.name, stored.name))
 
 
 def _block(name: str) -> tuple[int, str]:

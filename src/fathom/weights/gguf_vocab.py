@@ -16,14 +16,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
+from fathom.assets import ASSETS
 from fathom.errors import FathomError
+from fathom.text.tokenizer import spelling
 
 __all__ = ["VocabularyFiles", "pre_tokenizers", "vocabulary_fields"]
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # tokenizer.ggml.token_type
 DIGITS = "single digits"  # stands for the Digits pre-tokenizer among the regular expressions
 _ROLES = {"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown"}
-_FILE = Path(__file__).resolve().parents[1] / "assets" / "pretokenizers.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Pre:
 @cache
 def pre_tokenizers() -> dict[str, Pre]:
     """All that are known, by the name a GGUF file gives them."""
-    data = tomllib.loads(_FILE.read_text("utf-8"))
+    data = tomllib.loads((ASSETS / "pretokenizers.toml").read_text("utf-8"))
     parts = {name: _characters(codes) for name, codes in data["codes"].items()}
 
     def filled(pattern: str) -> str:
@@ -203,9 +204,7 @@ def vocabulary_fields(tokenizer: Mapping[str, Any], config: Mapping[str, Any], s
     }
     ids = {token: i for i, token in enumerate(tokens)}
     for name, role in _ROLES.items():
-        token = config.get(name)
-        token = token.get("content") if isinstance(token, Mapping) else token
-        if token in ids:
+        if (token := spelling(config.get(name))) in ids:
             fields[f"tokenizer.ggml.{role}_token_id"] = ids[token]
     if isinstance(template := config.get("chat_template"), str):
         fields["tokenizer.chat_template"] = template

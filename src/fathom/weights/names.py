@@ -55,11 +55,11 @@ def canonical(
         if (layer := _layer(name)) is not None and layer >= config.num_hidden_layers:
             unused.append(ref.name)
             continue
-        for part_name, part in _experts(name, ref, config):
-            if part_name in tensors:
-                problem = f"tensor {part_name} occurs twice, under different names"
+        for part in _experts(name, ref, config):
+            if part.name in tensors:
+                problem = f"tensor {part.name} occurs twice, under different names"
                 raise FathomError("checkpoint_mismatch", path=path, problem=problem)
-            tensors[part_name] = part
+            tensors[part.name] = part
     return tensors, tuple(unused)
 
 
@@ -81,22 +81,19 @@ def _layer(name: str) -> int | None:
     return int(parts[2]) if is_layer else None
 
 
-def _experts(name: str, ref: TensorRef, config: ModelConfig) -> Iterator[tuple[str, TensorRef]]:
+def _experts(name: str, ref: TensorRef, config: ModelConfig) -> Iterator[TensorRef]:
     """A fused stack as one view an expert and matrix; anything else as it is."""
     from dataclasses import replace
 
     stem, _, kind = name.removesuffix(".weight").rpartition(".")
     if not stem.endswith(".mlp.experts") or len(ref.shape) != 3 or kind not in ("gate_up_proj", "down_proj"):
-        yield name, ref if ref.name == name else replace(ref, name=name)
+        yield ref if ref.name == name else replace(ref, name=name)
         return
-    experts, rows, cols = ref.shape
+    experts, rows, _ = ref.shape
     matrices = ("gate_proj", "up_proj") if kind == "gate_up_proj" else ("down_proj",)
     if experts != config.n_routed_experts or rows % len(matrices) or not ref.nbytes:  # it can't be cut apart
         outer, inner = config.hidden_size, config.moe_intermediate_size
         sides = [2 * inner, outer] if kind == "gate_up_proj" else [outer, inner]
         expected = [config.n_routed_experts, *sides]
         raise FathomError("tensor_shape", name=ref.name, found=list(ref.shape), expected=expected)
-    for index in range(experts * len(matrices)):
-        expert, matrix = divmod(index, len(matrices))
-        part = f"{stem}.{expert}.{matrices[matrix]}.weight"
-        yield part, ref.part(part, (rows // len(matrices), cols), index)
+    yield from ref.experts(stem, matrices)

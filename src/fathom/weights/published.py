@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from fathom.assets import ASSETS
 from fathom.config import ModelConfig
 from fathom.errors import FathomError
 
 __all__ = ["known_config", "published_config", "published_models"]
 
-_FILE = Path(__file__).resolve().parents[1] / "assets" / "published.toml"
-
 
 @cache
 def published_models() -> dict[str, dict[str, Any]]:
     """The content of config.json by name of the model."""
-    data = tomllib.loads(_FILE.read_text("utf-8"))
+    data = tomllib.loads((ASSETS / "published.toml").read_text("utf-8"))
     return {name: _fields(name, data["families"] | data["models"]) for name in data["models"]}
 
 
