@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from fathom.bench.quiet import Others, wait_for_quiet
+
 THREADS = len(os.sched_getaffinity(0))
 
 
@@ -29,7 +31,7 @@ def worker(engine: str, path: str, context: int) -> None:
         from fathom import LLM
 
         llm = LLM(path, max_context=context, threads=THREADS)
-        model, vocab = llm._model, llm.config.vocab_size
+        model, vocab = llm.engine, llm.config.vocab_size
         cache = model.new_cache()
 
         def reset() -> None:
@@ -86,33 +88,12 @@ class Engine:
         self.process.wait()
 
 
-def busy_and_total() -> tuple[int, int]:
-    ticks = [int(x) for x in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
-    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
-
-
-def own_ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return int(fields[11]) + int(fields[12])
-
-
-def wait_for_quiet() -> None:
-    quiet = 0
-    while quiet < 3:
-        before = busy_and_total()
-        time.sleep(0.2)
-        after = busy_and_total()
-        quiet = quiet + 1 if (after[0] - before[0]) < 0.08 * (after[1] - before[1]) else 0
-
-
 def measured(engine: Engine, args: argparse.Namespace) -> dict[str, float]:
     """One round and the share of all cores that others took during it."""
     wait_for_quiet()
-    before, own = busy_and_total(), own_ticks(engine.process.pid)
-    figures = engine.run(args.prompt_tokens, args.decode_tokens)
-    after, own_after = busy_and_total(), own_ticks(engine.process.pid)
-    others = (after[0] - before[0]) - (own_after - own)
-    return {**figures, "other_cpu_percent": round(100 * max(others, 0) / max(after[1] - before[1], 1), 1)}
+    with Others(engine.process.pid) as others:
+        figures = engine.run(args.prompt_tokens, args.decode_tokens)
+    return {**figures, "other_cpu_percent": others.percent or 0.0}
 
 
 def main() -> None:

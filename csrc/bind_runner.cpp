@@ -1,9 +1,11 @@
 // Python face of the program runner, the latent cache and, for tests, the thread pool.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <atomic>
 #include <cstring>
 #include <stdexcept>
 
@@ -17,6 +19,7 @@ namespace {
 
 using Tokens = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Seconds = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Logits = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 View view_of(nb::handle h) {
@@ -61,11 +64,12 @@ Form form_of(const std::string& name) {
 }
 
 void forward(Runner& runner, const Tokens& tokens, Cache& cache, const Logits& logits, const std::string& form,
-             nb::object observer) {
+             nb::object observer, std::optional<Seconds> seconds) {
   if (int64_t(logits.shape(1)) != runner.vocab_size()) {
     throw std::invalid_argument("logits have " + std::to_string(logits.shape(1)) + " columns, not vocab_size " +
                                 std::to_string(runner.vocab_size()));
   }
+  if (seconds && seconds->size() != runner.ops()) throw std::invalid_argument("seconds need one place for each op");
   Runner::Observer observe;
   if (!observer.is_none()) {
     observe = [&](size_t op, const Rows& rows, int64_t width) {
@@ -78,10 +82,28 @@ void forward(Runner& runner, const Tokens& tokens, Cache& cache, const Logits& l
   }
   Form which = form_of(form);
   nb::gil_scoped_release release;
-  runner.forward(tokens.data(), int64_t(tokens.size()), cache, logits.data(), int64_t(logits.shape(0)), which, observe);
+  runner.forward(tokens.data(), int64_t(tokens.size()), cache, logits.data(), int64_t(logits.shape(0)), which, observe,
+                 seconds ? seconds->data() : nullptr);
 }
 
-// ---- the pool, for tests ----
+// ---- the pool: how fast all threads together read memory; the rest for tests ----
+
+using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+// The sum of all bytes as 8-byte numbers; the loop becomes vector loads, so nothing but reading takes time.
+uint64_t read_all(Pool& pool, const Bytes& data) {
+  std::atomic<uint64_t> total{0};
+  pool.split(int64_t(data.size()) / 8, 1 << 16, 8, [&](int64_t begin, int64_t end, int) {
+    const auto* from = reinterpret_cast<const uint64_t*>(data.data());
+    uint64_t sum[8] = {};
+    for (; begin + 8 <= end; begin += 8) {
+      for (int lane = 0; lane < 8; ++lane) sum[lane] += from[begin + lane];
+    }
+    for (; begin < end; ++begin) sum[0] += from[begin];
+    for (uint64_t lane : sum) total += lane;
+  });
+  return total;
+}
 
 void run_python(Pool& pool, int64_t chunks, const nb::object& work) {
   nb::gil_scoped_release release;
@@ -108,6 +130,7 @@ void bind_runner(nb::module_& m) {
   nb::class_<Pool>(m, "Pool")
       .def(nb::init<int>(), "threads"_a)
       .def_prop_ro("threads", &Pool::threads)
+      .def("read", &read_all, "data"_a, nb::call_guard<nb::gil_scoped_release>())
       .def("run", &run_python, "chunks"_a, "work"_a)
       .def("count", &count_chunks, "jobs"_a, "chunks"_a, nb::call_guard<nb::gil_scoped_release>());
 
@@ -134,6 +157,7 @@ void bind_runner(nb::module_& m) {
       .def_prop_ro("embeddings", &Runner::embeddings)
       .def_prop_ro("layers", &Runner::layers)
       .def_prop_ro("cache_width", &Runner::cache_width)
-      .def("forward", &forward, "tokens"_a, "cache"_a, "logits"_a, "form"_a = "auto", "observer"_a = nb::none());
+      .def("forward", &forward, "tokens"_a, "cache"_a, "logits"_a, "form"_a = "auto", "observer"_a = nb::none(),
+           "seconds"_a = nb::none());
   m.attr("MAX_TOKENS") = kMaxTokens;
 }

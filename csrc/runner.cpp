@@ -1,5 +1,6 @@
 #include "runner.h"
 
+#include <chrono>
 #include <cmath>
 #include <stdexcept>
 
@@ -198,7 +199,7 @@ void Runner::plan(const std::vector<OpSpec>& ops) {
 }
 
 void Runner::forward(const int32_t* tokens, int64_t n, Cache& cache, float* logits, int64_t wanted, Form form,
-                     const Observer& observer) {
+                     const Observer& observer, double* seconds) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (n < 1 || n > kMaxTokens) {
     throw std::invalid_argument(std::to_string(n) + " tokens in one pass; 1.." + std::to_string(kMaxTokens) + " go");
@@ -220,6 +221,8 @@ void Runner::forward(const int32_t* tokens, int64_t n, Cache& cache, float* logi
   cache.reserve(cache.tokens() + n);
   for (auto& kept : rounded_) kept.first = -1;
   Pass pass{*this, pool_, k_, arena_, workers_, cache, tokens, cache.tokens(), 0, n, form, logits};
+  auto clock = [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); };
+  double started = seconds ? clock() : 0;
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
     if (step.tail) {
@@ -230,6 +233,11 @@ void Runner::forward(const int32_t* tokens, int64_t n, Cache& cache, float* logi
     arena_.reset();
     step.op->run(pass);
     rounded_[step.output.buffer].first = -1;
+    if (seconds) {
+      double ended = clock();
+      seconds[i] += ended - started;
+      started = ended;
+    }
     if (observer) observer(i, pass.rows(step.output), step.output.width);
   }
   cache.commit(cache.tokens() + n);

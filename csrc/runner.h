@@ -108,11 +108,13 @@ class Runner {
   Runner(const std::vector<OpSpec>& ops, const std::vector<int64_t>& buffers, int threads);
 
   // Runs n tokens behind those in the cache and appends them to it; writes the logits of the last `wanted` ones,
-  // (wanted, vocab_size). An exception leaves the cache as it was.
+  // (wanted, vocab_size); adds the seconds each op takes to `seconds` unless null. An exception leaves the cache as it
+  // was.
   void forward(const int32_t* tokens, int64_t n, Cache& cache, float* logits, int64_t wanted, Form form,
-               const Observer& observer);
+               const Observer& observer, double* seconds = nullptr);
 
   int threads() const { return pool_.threads(); }
+  size_t ops() const { return steps_.size(); }
   int64_t vocab_size() const { return vocab_size_; }
   int64_t embeddings() const { return embeddings_; }  // token ids are below
   int64_t layers() const { return layers_; }

@@ -105,15 +105,21 @@ class Runner:
         logits: NDArray[np.float32],
         form: str = "auto",
         observer: Callable[[int, NDArray[np.float32]], None] | None = None,
+        seconds: NDArray[np.float64] | None = None,
     ) -> None:
-        """Append tokens to the cache; fill ``logits`` (m, vocab_size) with those of the last m of them."""
+        """Append tokens to the cache; fill ``logits`` (m, vocab_size) with those of the last m of them.
 
-# The thread pool and single kernels, for tests.
+        ``seconds``: the time of each op is added to its place.
+        """
+
+# The thread pool and single kernels, for tests and measurements.
 
 class Pool:
     def __init__(self, threads: int) -> None: ...
     @property
     def threads(self) -> int: ...
+    def read(self, data: NDArray[np.uint8]) -> int:
+        """Reads all of the bytes (but a rest below 8) with all threads, to be timed; their sum in 8-byte numbers."""
     def run(self, chunks: int, work: Callable[[int, int], None]) -> None:
         """work(chunk, thread) for every chunk."""
     def count(self, jobs: int, chunks: int) -> list[int]:

@@ -125,6 +125,7 @@ class LLM:
         self.config: ModelConfig = checkpoint.config if checkpoint else known_config(self.name)
         self.program: Program = build_program(self.config)
         stored = checkpoint is not None and dtype == "auto"
+        self.format: str = checkpoint.format if checkpoint and stored else self.dtype
         is_float32 = dtype == "float32" or (checkpoint is not None and stored and checkpoint.is_float32)
         cache_dtype: Literal["float32", "bfloat16"] = "float32" if is_float32 else "bfloat16"
         weights = checkpoint.nbytes if checkpoint and stored else weight_bytes(self.program, self.dtype, group)
@@ -139,6 +140,11 @@ class LLM:
         self._model = NativeModel(self.program, tensors, cache_dtype=cache_dtype, threads=threads)
         self._templates: dict[bool, ChatTemplate] = {}
         self._kept: list[Session] = []  # at most one: the session of the last request
+
+    @property
+    def engine(self) -> NativeModel:
+        """The native model below, for instruments."""
+        return self._model
 
     # text
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from fathom._native import Pool
@@ -17,6 +18,13 @@ from fathom._native import Pool
 @pytest.mark.parametrize("chunks", [0, 1, 2, 7, 100])
 def test_every_chunk_runs_once_a_job(threads: int, chunks: int) -> None:
     assert Pool(threads).count(500, chunks) == [500] * chunks
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("count", [0, 1, 7, 64, 1000, 1 << 20])
+def test_reading_reads_everything(threads: int, count: int) -> None:
+    data = np.random.default_rng(count).integers(0, 1 << 64, count, np.uint64)
+    assert Pool(threads).read(data.view(np.uint8)) == int(data.sum(dtype=np.uint64))
 
 
 def test_workers_take_part_and_know_their_number() -> None:

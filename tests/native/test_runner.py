@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,19 @@ def test_a_small_program_runs() -> None:
     assert np.isfinite(logits).all()
     assert np.abs(logits).max() > 0
     np.testing.assert_allclose(logits, run(program(), [1, 2, 3], form="expanded"), atol=1e-5)
+
+
+def test_seconds_of_each_op_add_up_over_calls() -> None:
+    seconds = np.zeros(len(program()))
+    started = time.perf_counter()
+    run(program(), [1, 2, 3], seconds=seconds)
+    once = seconds.copy()
+    run(program(), [1, 2, 3], seconds=seconds)
+    assert (once >= 0).all()
+    assert (seconds >= once).all()
+    assert 0 < seconds.sum() < time.perf_counter() - started
+    with pytest.raises(ValueError, match="seconds need one place for each op"):
+        run(program(), [1], seconds=seconds[1:].copy())
 
 
 def test_rotary_angles_are_products_in_float32_as_the_official_code_has_them() -> None:

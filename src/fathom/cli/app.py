@@ -9,7 +9,7 @@ import typer
 
 from fathom import __version__
 
-from . import chat, convert, doctor, models, serve, trace
+from . import bench, chat, convert, doctor, models, serve, trace
 from .console import emit, plain
 from .messages import say
 
@@ -50,6 +50,10 @@ def build() -> Any:
     top.command("quantize", help=say("quantize"))(convert.quantize)
     top.command("export", help=say("export"))(convert.export)
     top.command("dummy", help=say("dummy"))(convert.dummy)
+    group = typer.Typer(help=say("bench"), context_settings=settings, **style)
+    for name, verb in bench.VERBS.items():
+        group.command(name, help=say(f"bench.{name}"))(verb)
+    top.add_typer(group, name="bench")
     top.command("trace", help=say("trace"))(trace.trace)
     top.command("doctor", help=say("doctor"))(doctor.doctor)
     return typer.main.get_command(top)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -101,6 +100,7 @@ def machine() -> dict[str, Any]:
     import shutil
 
     from fathom import __version__
+    from fathom.bench.record import processor
     from fathom.engine.machine import cores, memory
     from fathom.hub.store import home
 
@@ -122,16 +122,6 @@ def _installed(module: str) -> bool:
     from importlib.util import find_spec
 
     return find_spec(module) is not None
-
-
-def processor() -> str:
-    """The name of the processor, as /proc/cpuinfo has it on Linux."""
-    import platform
-
-    cpuinfo = Path("/proc/cpuinfo")
-    rows = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = (row.partition(":")[2].strip() for row in rows if row.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
 
 
 def kernels() -> dict[str, Any]:

@@ -45,6 +45,8 @@ class NativeModel:
         self.cache_dtype = cache_dtype
         self._names = [op.name for op in program.ops]
         ops = _Lowering(program, weights).ops()
+        self.weight_bytes = [sum(w.nbytes for w in op[4]) for op in ops]  # of each op, as held in memory
+        self.seconds: NDArray[np.float64] | None = None  # where set, forward adds the time of each op
         self._runner = Runner(ops, list(program.buffers.values()), threads or cores())
 
     @property
@@ -79,7 +81,7 @@ class NativeModel:
                 end = min(begin + MAX_TOKENS, len(ids))
                 rows = out[max(begin + wanted - len(ids), 0) : max(end + wanted - len(ids), 0)]
                 observer = self._observer(parts, capture, end == len(ids)) if capture else None
-                self._runner.forward(ids[begin:end], cache, rows, form, observer)
+                self._runner.forward(ids[begin:end], cache, rows, form, observer, self.seconds)
         except BaseException:  # also an interrupt between two chunks
             cache.truncate(min(start, cache.tokens))
             raise

@@ -1,0 +1,134 @@
+"""A model on the bench: its ops timed one by one, memory's read bandwidth measured beside it, the machine watched.
+
+The roof of decoding is that bandwidth over the bytes a step has to read: the weights as they are held (of the experts
+those that a pass is expected to touch) and the latent cache. All of it follows from the program.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fathom import _native
+from fathom.engine.machine import memory
+from fathom.llm import LLM
+from fathom.model.program import Op
+
+from .quiet import Others, wait_for_quiet
+from .record import processor
+
+__all__ = ["Bench"]
+
+PATIENCE = 30.0  # seconds that all waits of a run together may take
+PROBE_BYTES = 256 << 20  # at least; four times the last cache where that is more
+PROBE_SECONDS = 0.1  # a measurement of bandwidth lasts
+
+
+class Bench:
+    """``wait`` before a measured part, run it inside ``with bench.others``, and ``read`` in between."""
+
+    def __init__(self, llm: LLM) -> None:
+        self.llm, self.engine = llm, llm.engine
+        self.engine.seconds = self.op_seconds = np.zeros(len(llm.program.ops))
+        self.others = Others()
+        self.quiet = True  # all waits so far ended with a quiet machine
+        self._patience = PATIENCE
+        self._rates: list[float] = []
+        self._probe: tuple[_native.Pool, np.ndarray[Any, Any]] | None = None
+        self._peak = 0.0  # GiB before there was a probe
+
+    def warm_up(self) -> None:
+        """Threads and the first pages of the weights are awake when measuring begins."""
+        self.engine.forward(self.tokens(8), self.engine.new_cache())
+
+    def wait(self) -> None:
+        started = time.monotonic()
+        self.quiet &= wait_for_quiet(self._patience)
+        self._patience -= min(time.monotonic() - started, self._patience)
+
+    def read(self) -> None:
+        """Measures how fast as many threads as the model has read memory."""
+        if self._probe is None:
+            self._peak = _peak_gib() or 0.0
+            nbytes = min(max(PROBE_BYTES, 4 * _last_cache()), memory().available // 4)
+            self._probe = _native.Pool(self.engine.threads), np.ones(nbytes, np.uint8)
+        pool, data = self._probe
+        count, start = 0, time.perf_counter()
+        while (took := time.perf_counter() - start) < PROBE_SECONDS:
+            pool.read(data)
+            count += 1
+        self._rates.append(count * data.nbytes / took)
+
+    @property
+    def bandwidth(self) -> float:
+        """Bytes a second, the median of what was measured."""
+        return statistics.median(self._rates)
+
+    @property
+    def peak_rss_gib(self) -> float | None:
+        """The most memory the process had, without the probe's own."""
+        peak = _peak_gib()
+        probe = self._probe[1].nbytes / 2**30 if self._probe else 0.0
+        return None if peak is None else round(max(self._peak, peak - probe), 3)
+
+    def bytes_read(self, context: int, tokens: int = 1) -> list[int]:
+        """Bytes that a pass of ``tokens`` behind ``context`` - 1 cached ones reads for each op."""
+        return [
+            round(held * _share(op, tokens)) + self._cache_bytes(op, context)
+            for op, held in zip(self.llm.program.ops, self.engine.weight_bytes, strict=True)
+        ]
+
+    def _cache_bytes(self, op: Op, context: int) -> int:
+        if op.kind != "latent_attention":
+            return 0
+        return context * self.llm.config.latent_width * (4 if self.engine.cache_dtype == "float32" else 2)
+
+    def tokens(self, count: int, seed: int = 0) -> list[int]:
+        """Token ids spread over the vocabulary: each pass touches other experts."""
+        return [(i * 7919 + seed * 104729 + 13) % self.llm.config.vocab_size for i in range(count)]
+
+    def facts(self, what: str) -> dict[str, Any]:
+        """What was measured, where."""
+        return {
+            "bench": what,
+            "model": self.llm.name,
+            "format": self.llm.format,
+            "threads": self.engine.threads,
+            "cpu": processor(),
+            "level": _native.level(),
+        }
+
+    def conditions(self) -> dict[str, Any]:
+        """How the machine was meanwhile; behind the figures."""
+        return {
+            "read_gb_s": round(self.bandwidth / 1e9, 2),
+            "peak_rss_gib": self.peak_rss_gib,
+            "other_cpu_percent": self.others.percent,
+            "quiet": self.quiet,
+        }
+
+
+def _share(op: Op, tokens: int) -> float:
+    """The share of an op's weights that a pass reads; experts are taken as equally likely."""
+    if op.kind == "embedding":
+        return min(tokens / op.weights[0].shape[0], 1.0)
+    if op.kind == "experts":
+        used = 3 * int(op.attrs["top_k"] or 0) / len(op.weights)
+        return float(1 - (1 - used) ** tokens)
+    return 1.0
+
+
+def _peak_gib() -> float | None:
+    status = Path("/proc/self/status")
+    rows = status.read_text().splitlines() if status.exists() else []
+    return next((int(row.split()[1]) / 2**20 for row in rows if row.startswith("VmHWM")), None)
+
+
+def _last_cache() -> int:
+    """Bytes of the largest cache of a core; 0 where nothing says so."""
+    sizes = (path.read_text().strip() for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"))
+    return max((int(size[:-1]) << 10 for size in sizes if size.endswith("K")), default=0)
