@@ -50,8 +50,8 @@ class Bench:
         self.quiet &= wait_for_quiet(self._patience)
         self._patience -= min(time.monotonic() - started, self._patience)
 
-    def read(self) -> None:
-        """Measures how fast as many threads as the model has read memory."""
+    def read(self) -> float:
+        """Measures how many bytes a second as many threads as the model has read from memory."""
         if self._probe is None:
             self._peak = _peak_gib() or 0.0
             nbytes = min(max(PROBE_BYTES, 4 * _last_cache()), memory().available // 4)
@@ -62,6 +62,7 @@ class Bench:
             pool.read(data)
             count += 1
         self._rates.append(count * data.nbytes / took)
+        return self._rates[-1]
 
     @property
     def bandwidth(self) -> float:

@@ -14,6 +14,7 @@ from fathom.engine.generate import Generation, Session
 from fathom.engine.sampling import SamplingParams
 
 from .bench import Bench
+from .quiet import Others
 
 __all__ = ["measure"]
 
@@ -23,9 +24,16 @@ class Round:
     first: float  # seconds to the first token
     steps: tuple[float, ...]  # seconds of each token behind it
     outside: tuple[float, ...]  # of those, seconds that no op of the native engine ran
+    read: float  # bytes a second, measured before, between and behind
+    others: float | None  # percent of all cores
 
-    def to_json(self) -> dict[str, float]:
-        return {"ttft_ms": round(1e3 * self.first, 2), "tpot_ms": round(1e3 * statistics.fmean(self.steps), 3)}
+    def to_json(self) -> dict[str, float | None]:
+        return {
+            "ttft_ms": round(1e3 * self.first, 2),
+            "tpot_ms": round(1e3 * statistics.fmean(self.steps), 3),
+            "read_gb_s": round(self.read / 1e9, 2),
+            "other_cpu_percent": self.others,
+        }
 
 
 def measure(bench: Bench, prompt_tokens: int, decode_tokens: int, rounds: int) -> dict[str, Any]:
@@ -66,19 +74,19 @@ def _round(bench: Bench, session: Session, prompt: list[int], decode_tokens: int
     params = SamplingParams(temperature=0.0, max_tokens=decode_tokens + 1, ignore_eos=True)
     vocab_size, context = bench.llm.config.vocab_size, bench.llm.context_length
     tokens = Generation(prompt, params, vocab_size=vocab_size, context=context).run(session)
-    steps, outside = [], []
-    bench.read()
-    with bench.others:
+    steps, outside, others = [], [], Others()
+    rates = [bench.read()]
+    with bench.others, others:
         start = time.perf_counter()
         next(tokens)
         first = time.perf_counter() - start
-    bench.read()
-    with bench.others:
+    rates.append(bench.read())
+    with bench.others, others:
         for _ in range(decode_tokens):
             bench.op_seconds[:] = 0
             start = time.perf_counter()
             next(tokens)
             steps.append(time.perf_counter() - start)
             outside.append(steps[-1] - float(bench.op_seconds.sum()))
-    bench.read()
-    return Round(first, tuple(steps), tuple(outside))
+    rates.append(bench.read())
+    return Round(first, tuple(steps), tuple(outside), statistics.median(rates), others.percent)
