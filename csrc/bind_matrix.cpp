@@ -143,19 +143,15 @@ Array<float> unpack(const Matrix& w, int64_t row0, std::optional<int64_t> end) {
   return out.array;
 }
 
-// q, scale and sums of rows rounded to int8, and the view of them the kernels take.
+// n rows of k values rounded to int8.
 struct Rounded {
-  std::vector<int8_t> q;
-  std::vector<float> scale;
-  std::vector<int32_t> sums;
-  Int8Rows rows;
-  Rounded(const Kernels& level, const float* x, int64_t n, int64_t k) {
-    int64_t padded = (k + 31) / 32 * 32;
-    q.resize(n * padded);
-    scale.resize(n * padded / 32);
-    sums.resize(n * padded / 16);
-    level.quantize_rows(x, k, n, k, q.data(), scale.data(), sums.data());
-    rows = {n, padded, q.data(), scale.data(), sums.data()};
+  int64_t padded;
+  Owned<int8_t> q;
+  Owned<float> scale;
+  Owned<int32_t> sums;
+  Rounded(const Kernels& level, const float* x, int64_t n, int64_t k)
+      : padded((k + 31) / 32 * 32), q({n, padded}), scale({n, padded / 32}), sums({n, padded / 16}) {
+    level.quantize_rows(x, k, n, k, q.data, scale.data, sums.data);
   }
 };
 
@@ -172,11 +168,13 @@ Array<float> linear(const Matrix& w, const FloatRows& x, bool int8, const Level&
   const Kernels& kernel = pick(level);
   int64_t n = static_cast<int64_t>(x.shape(0));
   Owned<float> y({n, height});
-  nb::gil_scoped_release release;
   if (int8) {
     Rounded rounded(kernel, x.data(), n, w.cols);
-    kernel.linear_int8(w, row0, row1, rounded.rows, y.data, height);
+    nb::gil_scoped_release release;
+    kernel.linear_int8(w, row0, row1, {n, rounded.padded, rounded.q.data, rounded.scale.data, rounded.sums.data},
+                       y.data, height);
   } else {
+    nb::gil_scoped_release release;
     kernel.linear(w, row0, row1, x.data(), w.cols, n, y.data, height);
   }
   return y.array;
@@ -222,12 +220,8 @@ Array<float> row(const Matrix& w, int64_t r, const Level& level) {
 }
 
 nb::tuple quantize_rows(const FloatRows& x, const Level& level) {
-  int64_t n = static_cast<int64_t>(x.shape(0)), k = static_cast<int64_t>(x.shape(1)), padded = (k + 31) / 32 * 32;
-  Owned<int8_t> q({n, padded});
-  Owned<float> scale({n, padded / 32});
-  Owned<int32_t> sums({n, padded / 16});
-  pick(level).quantize_rows(x.data(), k, n, k, q.data, scale.data, sums.data);
-  return nb::make_tuple(q.array, scale.array, sums.array);
+  Rounded rounded(pick(level), x.data(), static_cast<int64_t>(x.shape(0)), static_cast<int64_t>(x.shape(1)));
+  return nb::make_tuple(rounded.q.array, rounded.scale.array, rounded.sums.array);
 }
 
 Array<float> rms_norm(const Floats& x, const Floats& weight, float eps, const Level& level) {

@@ -100,13 +100,7 @@ Int8Rows Pass::quantize(const float* x, int64_t ldx, int64_t rows, int64_t cols,
     k.quantize_rows(x + begin * ldx, ldx, end - begin, cols, q + begin * padded, scale + begin * (padded / 32),
                     sums + begin * (padded / 16));
   });
-  Int8Rows out;
-  out.n = rows;
-  out.cols = padded;
-  out.q = q;
-  out.scale = scale;
-  out.sums = sums;
-  return out;
+  return {rows, padded, q, scale, sums};
 }
 
 const float* Pass::rotations(const std::vector<double>& inv_freq, double factor) {

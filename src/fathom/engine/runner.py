@@ -43,7 +43,6 @@ class NativeModel:
     ) -> None:
         self.program = program
         self.cache_dtype = cache_dtype
-        self._names = [op.name for op in program.ops]
         ops = _Lowering(program, weights).ops()
         self.weight_bytes = [sum(w.nbytes for w in op[4]) for op in ops]  # of each op, as held in memory
         self.seconds: NDArray[np.float64] | None = None  # where set, forward adds the time of each op
@@ -74,7 +73,7 @@ class NativeModel:
         ids = _token_ids(tokens, self._runner.embeddings)
         wanted = {"none": 0, "last": 1, "all": len(ids)}[logits]
         out = np.empty((wanted, self._runner.vocab_size), np.float32)
-        parts: list[list[NDArray[np.float32]]] = [[] for _ in self._names] if capture else []
+        parts: list[list[NDArray[np.float32]]] = [[] for _ in self.program.ops] if capture else []
         start = cache.tokens
         try:
             for begin in range(0, len(ids), MAX_TOKENS):
@@ -95,7 +94,7 @@ class NativeModel:
         def observe(op: int, rows: NDArray[np.float32]) -> None:
             parts[op].append(rows)
             if last:
-                capture(self._names[op], rows if len(parts[op]) == 1 else np.concatenate(parts[op]))
+                capture(self.program.ops[op].name, rows if len(parts[op]) == 1 else np.concatenate(parts[op]))
                 parts[op].clear()
 
         return observe

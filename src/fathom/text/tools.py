@@ -183,15 +183,13 @@ class CallReader:
     """
 
     def __init__(self, form: ToolFormat) -> None:
-        self._form, self._body = form, ""
+        self._form = form
         self._checker = StopChecker((form.trigger,))
         self._seen = ""
         self.calls: tuple[ToolCall, ...] = ()
 
     def push(self, text: str) -> str:
         self._seen += text
-        if self._checker.matched is not None:
-            return ""
         return self._checker.push(text)
 
     def finish(self) -> str:

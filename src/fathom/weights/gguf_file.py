@@ -21,7 +21,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGUF_DEFAULT_ALIGNMENT, GGMLQuantiz
 from fathom.errors import FathomError
 from fathom.weights.checkpoint import TensorRef
 
-__all__ = ["GGUFFile", "read_file"]
+__all__ = ["GGUFFile", "malformed", "read_file"]
 
 _SCALARS = {
     **{GGUFValueType.UINT8: "u1", GGUFValueType.INT8: "i1", GGUFValueType.UINT16: "<u2", GGUFValueType.INT16: "<i2"},
@@ -185,4 +185,8 @@ class _Header:
             self.malformed(f"it announces {count} {what}, more than its {self.size} bytes can hold")
 
     def malformed(self, problem: str) -> NoReturn:
-        raise FathomError("file_malformed", path=self.path, format="GGUF", problem=problem)
+        malformed(self.path, problem)
+
+
+def malformed(path: Path, problem: str) -> NoReturn:
+    raise FathomError("file_malformed", path=path, format="GGUF", problem=problem)

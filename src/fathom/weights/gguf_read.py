@@ -13,14 +13,14 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from fathom.config import ModelConfig
 from fathom.errors import FathomError
 from fathom.weights.checkpoint import Checkpoint, TensorRef
-from fathom.weights.gguf_file import GGUFFile, read_file
+from fathom.weights.gguf_file import GGUFFile, malformed, read_file
 from fathom.weights.gguf_vocab import VocabularyFiles
 
 __all__ = ["ARCHITECTURE", "LAYER_NAMES", "MODEL_NAMES", "SIGMOID", "SOFTMAX", "read_gguf"]
@@ -75,7 +75,7 @@ def read_gguf(path: str | Path) -> Checkpoint:
     for stored_name, stored in file.tensors.items():
         for ref in _official(stored, config):
             if ref.name in tensors:
-                _malformed(file.path, f"tensor {ref.name} occurs twice, the second time in {stored_name}")
+                malformed(file.path, f"tensor {ref.name} occurs twice, the second time in {stored_name}")
             tensors[ref.name] = ref
         if stored_name.startswith("blk.") and _block(stored_name)[0] >= config.num_hidden_layers:
             unused.append(stored_name)
@@ -91,7 +91,7 @@ def _check_counts(file: GGUFFile, config: ModelConfig) -> None:
     layers, blocks = config.num_hidden_layers, config.num_hidden_layers + (config.num_nextn_predict_layers or 0)
     found = 1 + max((_block(name)[0] for name in file.tensors), default=-1)
     if found not in (layers, blocks):
-        _malformed(file.path, f"it announces {blocks} layers and holds {found}")
+        malformed(file.path, f"it announces {blocks} layers and holds {found}")
     for name, stored in file.tensors.items():
         if not name.endswith("_exps.weight"):
             continue
@@ -170,7 +170,7 @@ def _config(file: GGUFFile) -> ModelConfig:
     except FathomError as error:
         if error.code != "config_invalid":
             raise
-        _malformed(file.path, f"{error.fields['field']}: {error.fields['problem']}")
+        malformed(file.path, f"{error.fields['field']}: {error.fields['problem']}")
 
 
 def _experts(keys: _Keys, file: GGUFFile, layers: int, vocabulary: int) -> dict[str, Any]:
@@ -260,39 +260,35 @@ class _Keys:
         if isinstance(value, list) and len(used := set(value) - {0}) == 1:
             value = used.pop()
         if type(value) is not int or value < 0:
-            _malformed(self.path, f"{ARCHITECTURE}.{key} is {_short(value)}, no count")
+            malformed(self.path, f"{ARCHITECTURE}.{key} is {_short(value)}, no count")
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
         """A float32 as the shortest decimal that names it: 0.707 as config.json had it, not 0.70700001..."""
         value = self._get(key, default)
         if type(value) not in (int, float) or not math.isfinite(value) or abs(value) > 1e30:
-            _malformed(self.path, f"{ARCHITECTURE}.{key} is {_short(value)}, no number")
+            malformed(self.path, f"{ARCHITECTURE}.{key} is {_short(value)}, no number")
         return float(np.format_float_scientific(np.float32(value)))
 
     def flag(self, key: str) -> bool:
         value = self._get(key, False)
         if type(value) is not bool:
-            _malformed(self.path, f"{ARCHITECTURE}.{key} is {_short(value)}, neither true nor false")
+            malformed(self.path, f"{ARCHITECTURE}.{key} is {_short(value)}, neither true nor false")
         return value
 
     def text(self, key: str, default: str) -> str:
         value = self._get(key, default)
         if not isinstance(value, str):
-            _malformed(self.path, f"{ARCHITECTURE}.{key} is {_short(value)}, no text")
+            malformed(self.path, f"{ARCHITECTURE}.{key} is {_short(value)}, no text")
         return value
 
     def _get(self, key: str, default: Any) -> Any:
         value = self.fields.get(f"{ARCHITECTURE}.{key}", default)
         if value is None:
-            _malformed(self.path, f"{ARCHITECTURE}.{key} is missing")
+            malformed(self.path, f"{ARCHITECTURE}.{key} is missing")
         return value
 
 
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) < 40 else text[:37] + "..."
-
-
-def _malformed(path: Path, problem: str) -> NoReturn:
-    raise FathomError("file_malformed", path=path, format="GGUF", problem=problem)

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from fathom.assets import ASSETS
 from fathom.errors import FathomError
 from fathom.text.tokenizer import spelling
+from fathom.weights.gguf_file import malformed
 
 __all__ = ["VocabularyFiles", "pre_tokenizers", "vocabulary_fields"]
 
@@ -133,7 +134,7 @@ def _tokens(path: Path, fields: Mapping[str, Any]) -> tuple[list[str], list[int]
     tokens = _strings(path, fields, "tokens")
     kinds = fields.get("tokenizer.ggml.token_type", [NORMAL] * len(tokens))
     if not isinstance(kinds, list) or len(kinds) != len(tokens) or not all(isinstance(kind, int) for kind in kinds):
-        _malformed(path, f"tokenizer.ggml.token_type does not give a type to each of the {len(tokens)} tokens")
+        malformed(path, f"tokenizer.ggml.token_type does not give a type to each of the {len(tokens)} tokens")
     kinds = list(kinds)
     for role in ("bos", "eos", "padding"):  # these are special whatever their type says
         token = fields.get(f"tokenizer.ggml.{role}_token_id")
@@ -148,7 +149,7 @@ def _merges(path: Path, fields: Mapping[str, Any], vocabulary: Mapping[str, int]
         at = merge.find(" ", 1)
         left, right = merge[:at], merge[at + 1 :]
         if at < 0 or not (left in vocabulary and right in vocabulary and left + right in vocabulary):
-            _malformed(path, f"tokenizer.ggml.merges: {merge[:60]!r} does not make a token of two")
+            malformed(path, f"tokenizer.ggml.merges: {merge[:60]!r} does not make a token of two")
         merges.append([left, right])
     return merges
 
@@ -156,7 +157,7 @@ def _merges(path: Path, fields: Mapping[str, Any], vocabulary: Mapping[str, int]
 def _strings(path: Path, fields: Mapping[str, Any], key: str) -> list[str]:
     values = fields.get(f"tokenizer.ggml.{key}")
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        _malformed(path, f"tokenizer.ggml.{key} is missing or no list of texts")
+        malformed(path, f"tokenizer.ggml.{key} is missing or no list of texts")
     return values
 
 
@@ -238,7 +239,3 @@ def _pre_name(tokenizer: Mapping[str, Any]) -> str:
         found=" | ".join(splits)[:80],
         known=", ".join(pre_tokenizers()),
     )
-
-
-def _malformed(path: Path, problem: str) -> NoReturn:
-    raise FathomError("file_malformed", path=path, format="GGUF", problem=problem)
