@@ -9,6 +9,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "dispatch.h"
 #include "runner.h"
 
 namespace nb = nanobind;
@@ -105,6 +106,13 @@ uint64_t read_all(Pool& pool, const Bytes& data) {
   return total;
 }
 
+// int8 operations done on AMX tiles by all threads; 0 where there are none.
+int64_t multiply_all(Pool& pool, int64_t rounds) {
+  std::atomic<int64_t> total{0};
+  pool.run(8 * pool.threads(), [&](int64_t, int) { total += multiply_tiles(rounds); });
+  return total;
+}
+
 void run_python(Pool& pool, int64_t chunks, const nb::object& work) {
   nb::gil_scoped_release release;
   pool.run(chunks, [&](int64_t chunk, int thread) {
@@ -131,6 +139,7 @@ void bind_runner(nb::module_& m) {
       .def(nb::init<int>(), "threads"_a)
       .def_prop_ro("threads", &Pool::threads)
       .def("read", &read_all, "data"_a, nb::call_guard<nb::gil_scoped_release>())
+      .def("multiply_tiles", &multiply_all, "rounds"_a, nb::call_guard<nb::gil_scoped_release>())
       .def("run", &run_python, "chunks"_a, "work"_a)
       .def("count", &count_chunks, "jobs"_a, "chunks"_a, nb::call_guard<nb::gil_scoped_release>());
 

@@ -18,4 +18,7 @@ CpuFeatures cpu_features();
 // Levels that are compiled in, offered by the CPU and passed their self-test; best first, portable last.
 const std::vector<const Kernels*>& usable_levels();
 
+// The int8 operations done by so many rounds of AMX tile products, on this thread; 0 without AMX.
+int64_t multiply_tiles(int64_t rounds);
+
 }  // namespace fathom

@@ -120,6 +120,8 @@ class Pool:
     def threads(self) -> int: ...
     def read(self, data: NDArray[np.uint8]) -> int:
         """Reads all of the bytes (but a rest below 8) with all threads, to be timed; their sum in 8-byte numbers."""
+    def multiply_tiles(self, rounds: int) -> int:
+        """int8 operations that all threads did on AMX tiles, to be timed; 0 without AMX."""
     def run(self, chunks: int, work: Callable[[int, int], None]) -> None:
         """work(chunk, thread) for every chunk."""
     def count(self, jobs: int, chunks: int) -> list[int]:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 import fathom.bench.bench
+from fathom._native import cpu_features
 from fathom.bench import kernels
 from fathom.bench.bench import Bench
 from fathom.bench.record import write_log
@@ -49,6 +50,13 @@ def test_the_probe_is_no_memory_of_the_model(bench) -> None:
     assert bench.bandwidth > 0
     if before is not None:
         assert bench.peak_rss_gib >= before
+
+
+def test_amx_is_compared_with_its_peak_where_there_is_one(bench, monkeypatch) -> None:
+    bench.multiply()
+    assert (bench.amx_fraction(1, 1.0) is not None) == (cpu_features()["amx_int8"])
+    monkeypatch.setattr(bench, "_peaks", [1e3])
+    assert bench.amx_fraction(8, 2.0) == 0  # this model is float32
 
 
 def test_every_op_is_timed_and_rows_add_up(bench, monkeypatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import fathom.bench.bench
 import fathom.bench.kernels
-from fathom.weights.published import PUBLISHED
+from fathom.weights.published import published_models
 from tiny import CONFIG
 
 SHORT = ("--prompt-tokens", "20", "--decode-tokens", "3", "--rounds", "1")
@@ -26,7 +26,7 @@ def impatient(monkeypatch) -> None:
     monkeypatch.setattr(fathom.bench.bench, "PROBE_BYTES", 8 << 20)
     monkeypatch.setattr(fathom.bench.bench, "PROBE_SECONDS", 0.01)
     monkeypatch.setattr(fathom.bench.kernels, "LEAST_SECONDS", 0.0)
-    monkeypatch.setitem(PUBLISHED, "Tiny", CONFIG)
+    monkeypatch.setitem(published_models(), "Tiny", CONFIG)
 
 
 def test_latency_ends_with_one_json_line_whose_figures_agree(fathom, mini) -> None:

@@ -25,6 +25,7 @@ __all__ = ["Bench"]
 
 PATIENCE = 30.0  # seconds that all waits of a run together may take
 PROBE_BYTES = 256 << 20  # at least; four times the last cache where that is more
+PACKED = ("linear", "mlp", "experts")  # ops of every token that round activations where weights are packed
 PROBE_SECONDS = 0.1  # a measurement of bandwidth lasts
 
 
@@ -38,6 +39,7 @@ class Bench:
         self.quiet = True  # all waits so far ended with a quiet machine
         self._patience = PATIENCE
         self._rates: list[float] = []
+        self._peaks: list[float] = []
         self._probe: tuple[_native.Pool, np.ndarray[Any, Any]] | None = None
         self._peak = 0.0  # GiB before there was a probe
 
@@ -63,6 +65,23 @@ class Bench:
             count += 1
         self._rates.append(count * data.nbytes / took)
         return self._rates[-1]
+
+    def multiply(self) -> None:
+        """Measures how many int8 operations a second the same threads do on AMX tiles, where there are any."""
+        pool, count, start = _native.Pool(self.engine.threads), 0, time.perf_counter()
+        while (took := time.perf_counter() - start) < PROBE_SECONDS:
+            if (done := pool.multiply_tiles(1000)) == 0:
+                return
+            count += done
+        self._peaks.append(count / took)
+
+    def amx_fraction(self, tokens: int, seconds: float) -> float | None:
+        """Share of that peak in a prefill of so many tokens; products with float weights don't count."""
+        if not self._peaks:
+            return None
+        ops = zip(self.llm.program.ops, self.engine.weight_bytes, strict=True)
+        macs = sum(op.macs() for op, held in ops if op.kind in PACKED and held < 1.5 * sum(w.size for w in op.weights))
+        return round(2 * macs * tokens / seconds / statistics.median(self._peaks), 4)
 
     @property
     def bandwidth(self) -> float:

@@ -62,7 +62,7 @@ def measure(bench: Bench, prompt_tokens: int, decode_tokens: int, rounds: int) -
         "bytes_per_step": bytes_per_step,
         "decode_roof_tok_s": round(roof, 2),
         "decode_roof_fraction": round(1 / step / roof, 3),
-        "amx_fraction": None,
+        "amx_fraction": bench.amx_fraction(prompt_tokens, first),
         "python_us_per_step": round(1e6 * statistics.median(t for r in done for t in r.outside), 1),
         **bench.conditions(),
         "runs": [r.to_json() for r in done],
@@ -81,6 +81,7 @@ def _round(bench: Bench, session: Session, prompt: list[int], decode_tokens: int
         next(tokens)
         first = time.perf_counter() - start
     rates.append(bench.read())
+    bench.multiply()
     with bench.others, others:
         for _ in range(decode_tokens):
             bench.op_seconds[:] = 0
