@@ -34,11 +34,6 @@ def test_parameter_counts(name, parameters) -> None:
     assert found == parameters if isinstance(parameters, int) else found == pytest.approx(parameters, rel=0.005)
 
 
-def test_every_published_shape_is_a_configuration() -> None:
-    assert all(published_config(name) is not None for name in published_models())
-    assert published_config("GPT-4") is None
-
-
 @pytest.mark.parametrize("format", ["bf16", "f32", "int8", "int4"])
 def test_a_dummy_folder_is_a_whole_checkpoint(tmp_path, monkeypatch, format) -> None:
     monkeypatch.setitem(published_models(), "tiny", SMALL | SIGMOID)

@@ -137,9 +137,9 @@ class _Builder:
         self.ops: list[Op] = []
         self.buffers: dict[str, int] = {}
 
-    def view(self, buffer: str, width: int, offset: int = 0) -> View:
-        self.buffers[buffer] = max(self.buffers.get(buffer, 0), offset + width)
-        return View(buffer, offset, width)
+    def view(self, buffer: str, width: int) -> View:
+        self.buffers[buffer] = max(self.buffers.get(buffer, 0), width)
+        return View(buffer, 0, width)
 
     def emit(
         self,
