@@ -27,6 +27,7 @@ PATIENCE = 30.0  # seconds that all waits of a run together may take
 PROBE_BYTES = 256 << 20  # at least; four times the last cache where that is more
 PACKED = ("linear", "mlp", "experts")  # ops of every token that round activations where weights are packed
 PROBE_SECONDS = 0.1  # a measurement of bandwidth lasts
+AMX_ROUNDS = 100_000  # of four tile products a chunk: 2 ms, beside which asking for the tiles is nothing
 
 
 class Bench:
@@ -70,7 +71,7 @@ class Bench:
         """Measures how many int8 operations a second the same threads do on AMX tiles, where there are any."""
         pool, count, start = _native.Pool(self.engine.threads), 0, time.perf_counter()
         while (took := time.perf_counter() - start) < PROBE_SECONDS:
-            if (done := pool.multiply_tiles(1000)) == 0:
+            if (done := pool.multiply_tiles(AMX_ROUNDS)) == 0:
                 return
             count += done
         self._peaks.append(count / took)
