@@ -95,9 +95,11 @@ __m256i quad(const int8_t* q) {  // 4 activations beside each row
   return _mm256_set1_epi32(bits);
 }
 
-template <class V, Type T, Scale S, int kStep, int N>
-void int8_block(const Matrix& w, const Planes<V>& planes, const Int8Rows& x, int64_t t0, int64_t cols,
-                float (*out)[16]) {
+template <class V, Type T, Scale S, int kStep, int B, int N>
+void int8_tile(const Matrix& w, const Planes<V>* blocks, const Int8Rows& x, int64_t t0, int64_t cols,
+               float (*out)[16 * V::kInt8Blocks]) {
+  static_assert(B == 1);
+  const Planes<V>& planes = *blocks;
   const int64_t x_blocks = x.cols / 32;
   const int8_t* q = x.q + t0 * x.cols;
   const float* x_scale = x.scale + t0 * x_blocks;

@@ -17,15 +17,13 @@ int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 template <int N>
 using Count = std::integral_constant<int, N>;
 
-// f(Count<n>) for 1 <= n <= 4.
-template <class F>
+// f(Count<n>) for 1 <= n <= Most.
+template <int Most, class F>
 void with_count(int64_t n, F&& f) {
-  switch (n) {
-    case 1: return f(Count<1>{});
-    case 2: return f(Count<2>{});
-    case 3: return f(Count<3>{});
-    default: return f(Count<4>{});
+  if constexpr (Most > 1) {
+    if (n < Most) return with_count<Most - 1>(n, f);
   }
+  f(Count<Most>{});
 }
 
 // ---- loading elements k, k+1, ... of a row, whatever their type ----
@@ -119,12 +117,9 @@ void dot_rows(const uint8_t* rows, int64_t row_bytes, int64_t n_rows, const floa
       int64_t height = n_rows - r >= kRowBlock ? kRowBlock : 1;
       const uint8_t* block = rows + r * row_bytes;
       for (int64_t t = t0; t < t1; t += V::kTokens) {
-        with_count(smaller(V::kTokens, t1 - t), [&](auto tokens) {
-          constexpr int N = tokens();
-          if constexpr (N <= V::kTokens) {
-            auto dot = height == 1 ? dot_block<V, T, 1, N> : dot_block<V, T, kRowBlock, N>;
-            dot(block, row_bytes, x + t * ldx, ldx, cols, y + t * ldy + r, ldy, add);
-          }
+        with_count<V::kTokens>(smaller(V::kTokens, t1 - t), [&](auto tokens) {
+          auto dot = height == 1 ? dot_block<V, T, 1, tokens()> : dot_block<V, T, kRowBlock, tokens()>;
+          dot(block, row_bytes, x + t * ldx, ldx, cols, y + t * ldy + r, ldy, add);
         });
       }
       r += height;
@@ -175,12 +170,9 @@ void add_rows(const uint8_t* rows, int64_t row_bytes, int64_t n_rows, const floa
     int64_t count = smaller(V::kWidth, cols - k);
     bool tile = k + kTile <= cols;
     for (int64_t t = 0; t < n; t += V::kTokens) {
-      with_count(smaller(V::kTokens, n - t), [&](auto tokens) {
-        constexpr int N = tokens();
-        if constexpr (N <= V::kTokens) {
-          auto add = tile ? add_tile<V, T, 4, N> : add_tile<V, T, 1, N>;
-          add(rows + k * element_bytes<T>(), row_bytes, n_rows, x + t * ldx, ldx, count, y + t * ldy + k, ldy);
-        }
+      with_count<V::kTokens>(smaller(V::kTokens, n - t), [&](auto tokens) {
+        auto add = tile ? add_tile<V, T, 4, tokens()> : add_tile<V, T, 1, tokens()>;
+        add(rows + k * element_bytes<T>(), row_bytes, n_rows, x + t * ldx, ldx, count, y + t * ldy + k, ldy);
       });
     }
     k += tile ? kTile : V::kWidth;

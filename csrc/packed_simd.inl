@@ -1,5 +1,5 @@
 // Matrices of any type on every SIMD level: dense rows go straight to kernels_simd.inl, packed ones are decoded to
-// floats a block at a time or multiplied with int8 activations. A level supplies `decode` and `int8_block` below.
+// floats a block at a time or multiplied with int8 activations. A level supplies `decode` and `int8_tile` below.
 
 namespace fathom {
 namespace {
@@ -44,11 +44,11 @@ struct Planes {
 template <class V, Type T, Scale S>
 void decode(const Matrix& w, const Planes<V>& planes, int64_t k0, int64_t cols, float* out);
 
-// 16 rows x N tokens from t0 over the columns [0, cols). Per kStep columns (32, or 16 where a scale serves 16): an
-// integer product less zero * sum, then one float step, (scale_w * scale_x) * product [- min * (scale_x * sum)].
-template <class V, Type T, Scale S, int kStep, int N>
-void int8_block(const Matrix& w, const Planes<V>& planes, const Int8Rows& x, int64_t t0, int64_t cols,
-                float (*out)[16]);
+// B blocks of 16 rows x N tokens from t0 over the columns [0, cols). Per kStep columns (32, or 16 where a scale serves
+// 16): an integer product less zero * sum, then one float step, (scale_w * scale_x) * product [- min * (scale_x * sum)].
+template <class V, Type T, Scale S, int kStep, int B, int N>
+void int8_tile(const Matrix& w, const Planes<V>* planes, const Int8Rows& x, int64_t t0, int64_t cols,
+               float (*out)[16 * V::kInt8Blocks]);
 
 template <auto Value>
 using Constant = std::integral_constant<decltype(Value), Value>;
@@ -130,20 +130,26 @@ void row(const Matrix& w, int64_t r, float* y) { kernels_portable()->row(w, r, y
 
 template <class V, Type T, Scale S, int kStep>
 void int8_rows(const Matrix& w, int64_t row0, int64_t row1, const Int8Rows& x, float* y, int64_t ldy) {
-  int64_t cols = smaller(w.padded_cols(), x.cols);
-  for (int64_t block = row0 / 16; block * 16 < row1; ++block) {
-    int64_t first = block * 16 < row0 ? row0 : block * 16, last = smaller(block * 16 + 16, row1);
-    Planes<V> planes(w, block);
-    for (int64_t t = 0; t < x.n; t += 4) {
-      int64_t n = smaller(4, x.n - t);
-      alignas(64) float out[4][16];
-      with_count(n, [&](auto count) { int8_block<V, T, S, kStep, count()>(w, planes, x, t, cols, out); });
+  const int64_t cols = smaller(w.padded_cols(), x.cols), end = (row1 + 15) / 16;
+  const int64_t tiles = (x.n - 1) / V::kInt8Tokens + 1, step = (x.n + tiles - 1) / tiles;  // about equal tiles
+  for (int64_t block = row0 / 16, blocks; block < end; block += blocks) {
+    blocks = x.n > V::kTokens ? smaller(V::kInt8Blocks, end - block) : 1;  // few tokens wait for memory: one stream
+    int64_t first = block * 16 < row0 ? row0 : block * 16, last = smaller((block + blocks) * 16, row1);
+    Planes<V> lower(w, block), planes[] = {lower, blocks > 1 ? Planes<V>(w, block + 1) : lower};
+    for (int64_t t = 0; t < x.n; t += step) {
+      int64_t n = smaller(step, x.n - t);
+      alignas(64) float out[V::kInt8Tokens][16 * V::kInt8Blocks];
+      with_count<V::kInt8Tokens>(n, [&](auto count) {
+        constexpr int N = count();
+        auto tile = blocks == 1 ? int8_tile<V, T, S, kStep, 1, N> : int8_tile<V, T, S, kStep, V::kInt8Blocks, N>;
+        tile(w, planes, x, t, cols, out);
+      });
       for (int64_t i = 0; i < n; ++i) {
         float* to = y + (t + i) * ldy + first - row0;
-        if (last - first == 16) {
-          std::memcpy(to, out[i], 64);
+        if (last - first == blocks * 16) {
+          for (int64_t r = 0; r < blocks * 16; r += 16) std::memcpy(to + r, out[i] + r, 64);
         } else {
-          std::memcpy(to, out[i] + first % 16, static_cast<size_t>(last - first) * 4);
+          std::memcpy(to, out[i] + first - block * 16, static_cast<size_t>(last - first) * 4);
         }
       }
     }
