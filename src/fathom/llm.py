@@ -137,14 +137,9 @@ class LLM:
             if checkpoint
             else dummy_weights(self.program, self.dtype, group=group)
         )
-        self._model = NativeModel(self.program, tensors, cache_dtype=cache_dtype, threads=threads)
+        self.engine = NativeModel(self.program, tensors, cache_dtype=cache_dtype, threads=threads)
         self._templates: dict[bool, ChatTemplate] = {}
         self._kept: list[Session] = []  # at most one: the session of the last request
-
-    @property
-    def engine(self) -> NativeModel:
-        """The native model below, for instruments."""
-        return self._model
 
     # text
 
@@ -199,7 +194,7 @@ class LLM:
         needed, free = 4 * len(ids) * self.config.vocab_size, memory().available
         if needed > free:
             raise FathomError("memory", what=f"{len(ids)} rows of logits", needed=human(needed), free=human(free))
-        logits = self._model.forward(ids, self._model.new_cache(), logits="all")
+        logits = self.engine.forward(ids, self.engine.new_cache(), logits="all")
         if not np.isfinite(logits).all():
             raise FathomError("not_finite")
         return logits
@@ -337,7 +332,7 @@ class LLM:
         try:
             session = self._kept.pop()  # atomic: no two threads get the same
         except IndexError:
-            session = Session(self._model)
+            session = Session(self.engine)
         try:
             yield session
         finally:

@@ -99,7 +99,7 @@ class Bench:
     def bytes_read(self, context: int, tokens: int = 1) -> list[int]:
         """Bytes that a pass of ``tokens`` behind ``context`` - 1 cached ones reads for each op."""
         return [
-            round(held * _share(op, tokens)) + self._cache_bytes(op, context)
+            round(held * op.share_read(tokens)) + self._cache_bytes(op, context)
             for op, held in zip(self.llm.program.ops, self.engine.weight_bytes, strict=True)
         ]
 
@@ -131,16 +131,6 @@ class Bench:
             "other_cpu_percent": self.others.percent,
             "quiet": self.quiet,
         }
-
-
-def _share(op: Op, tokens: int) -> float:
-    """The share of an op's weights that a pass reads; experts are taken as equally likely."""
-    if op.kind == "embedding":
-        return min(tokens / op.weights[0].shape[0], 1.0)
-    if op.kind == "experts":
-        used = 3 * int(op.attrs["top_k"] or 0) / len(op.weights)
-        return float(1 - (1 - used) ** tokens)
-    return 1.0
 
 
 def _peak_gib() -> float | None:

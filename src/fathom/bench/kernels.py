@@ -24,7 +24,7 @@ def measure(bench: Bench, tokens: int, context: int, rounds: int) -> dict[str, A
     flops = _flops(bench, tokens, context)
     groups: dict[tuple[object, ...], list[int]] = {}
     for i, op in enumerate(bench.llm.program.ops):
-        groups.setdefault(_alike(op), []).append(i)
+        groups.setdefault(op.signature, []).append(i)
     rows = []
     for (name, kind, *_), members in groups.items():
         took, read = float(sum(seconds[i] for i in members)), sum(nbytes[i] for i in members)
@@ -79,9 +79,3 @@ def _macs(op: Op, tokens: int, cached: int, seen: int) -> int:
     if op.kind != "latent_attention":
         return tokens * op.macs(seen)
     return min(tokens * op.macs(seen, "absorbed"), tokens * op.macs(seen, "expanded") + cached * op.macs(0))
-
-
-def _alike(op: Op) -> tuple[object, ...]:
-    """What the ops of a row share: name within the layer, kind and shapes."""
-    local = op.name.removeprefix(f"model.layers.{op.layer}.")
-    return local, op.kind, tuple(w.shape for w in op.weights)

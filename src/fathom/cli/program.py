@@ -42,7 +42,7 @@ class Shape:
     def read(self, op: Op, context: int) -> int:
         """Bytes one token reads for an op: its share of the weights and, in attention, the cache of the layer."""
         cache = self.cache_bytes(context) // self.config.num_hidden_layers if op.kind == "latent_attention" else 0
-        return round(sum(share * self.nbytes(weight) for weight, share in op.weights_read())) + cache
+        return round(op.share_read() * sum(map(self.nbytes, op.weights))) + cache
 
     def stored_as(self, format: str) -> Shape:
         """The same model in another format."""
@@ -87,16 +87,10 @@ def find(name: str, dtype: str) -> Shape:
     return shape.stored_as("bfloat16" if dtype == "auto" else dtype)
 
 
-def _alike(op: Op) -> tuple[object, ...]:
-    """What two layers' ops share when they do the same."""
-    local = op.name.removeprefix(f"model.layers.{op.layer}.")
-    return local, op.kind, op.inputs, op.output, tuple(w.shape for w in op.weights)
-
-
 def runs(program: Program) -> Iterator[tuple[int, int | None, list[Op]]]:
     """Runs of layers that do the same: (layers, first layer or None, the ops of one of them)."""
     layers = [list(ops) for _, ops in groupby(program.ops, key=lambda op: op.layer)]
-    for _, same in groupby(layers, key=lambda ops: [_alike(op) for op in ops]):
+    for _, same in groupby(layers, key=lambda ops: [op.signature for op in ops]):
         alike = list(same)
         yield len(alike), alike[0][0].layer, alike[0]
 
@@ -189,7 +183,7 @@ def print_program(shape: Shape, context: int) -> None:
             rows.append(
                 (
                     layers,
-                    op.name.removeprefix(f"model.layers.{op.layer}."),
+                    op.local_name,
                     op.kind,
                     _flow(op, buffers),
                     _weights(op),

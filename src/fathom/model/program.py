@@ -24,7 +24,6 @@ kind                      meaning (a buffer row holds one token)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..config import ModelConfig
@@ -90,15 +89,24 @@ class Op:
                 return kv_b + context * a["heads"] * (a["nope"] + a["rope"] + a["v"])
         return 0
 
-    def weights_read(self) -> Iterator[tuple[Weight, float]]:
-        """Each weight with the share of it that one token reads."""
-        share = 1.0
+    def share_read(self, tokens: int = 1) -> float:
+        """The share of its weights that a pass of ``tokens`` reads; experts are taken as equally likely."""
         if self.kind == "embedding":
-            share = 1.0 / self.weights[0].shape[0]
-        elif self.kind == "experts":
-            share = int(self.attrs["top_k"] or 0) * 3 / len(self.weights)
-        for w in self.weights:
-            yield w, share
+            return min(tokens / self.weights[0].shape[0], 1.0)
+        if self.kind == "experts":
+            used = 3 * int(self.attrs["top_k"] or 0) / len(self.weights)
+            return float(1 - (1 - used) ** tokens)
+        return 1.0
+
+    @property
+    def local_name(self) -> str:
+        """The name within the layer: the same op of another layer has the same."""
+        return self.name.removeprefix(f"model.layers.{self.layer}.")
+
+    @property
+    def signature(self) -> tuple[object, ...]:
+        """What ops of different layers share when they do the same; begins with local name and kind."""
+        return self.local_name, self.kind, self.inputs, self.output, tuple(w.shape for w in self.weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,7 @@ class Program:
     @property
     def active_parameters(self) -> int:
         """Parameters that take part in one token; of the embedding table only one row does."""
-        return round(sum(w.size * share for op in self.ops for w, share in op.weights_read()))
+        return round(sum(op.share_read() * sum(w.size for w in op.weights) for op in self.ops))
 
     @property
     def cache_width(self) -> int:
