@@ -9,15 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse
 
 from .chat_plan import ChatPlan, plan_chat
-from .generation import Meter, Step, head, submit
+from .generation import Meter, Step, head, respond
 from .logprobs import chat_entry
 from .schemas import ChatRequest
 from .service import Service, service_of
-from .sse import EventStream, cancel_with
-from .wire import body_of, ignored_header
+from .wire import body_of
 
 if TYPE_CHECKING:
     from ..llm import LLM, Delta, ToolCall
@@ -37,14 +35,7 @@ async def create_chat_completion(
     llm = service.llm
     plan = await asyncio.to_thread(plan_chat, llm, body)
     answer = Answer(llm, plan, body, service.model_name)
-    job = submit(service.line, [plan.request])
-    headers = ignored_header(body)
-    if body.stream:
-        return EventStream(job, answer.chunks, headers)
-    async with cancel_with(request.receive, job):
-        async for step in job:
-            answer.take(step)
-    return JSONResponse(answer.whole(), headers=headers)
+    return await respond(request, service.line, [plan.request], answer, body)
 
 
 @dataclass(slots=True)

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse
 
 from ..errors import FathomError
-from .generation import Meter, Step, head, sampling_of, submit
+from .generation import Meter, Step, head, respond, sampling_of
 from .logprobs import Columns
 from .schemas import CompletionRequest
 from .service import Service, service_of
-from .sse import EventStream, cancel_with
-from .wire import body_of, ignored_header
+from .wire import body_of
 
 if TYPE_CHECKING:
     from ..llm import LLM
@@ -38,14 +36,7 @@ async def create_completion(
     llm = service.llm
     requests = await asyncio.to_thread(plan, llm, body)
     answer = Answer(llm, requests, body, service.model_name)
-    job = submit(service.line, requests)
-    headers = ignored_header(body)
-    if body.stream:
-        return EventStream(job, answer.chunks, headers)
-    async with cancel_with(request.receive, job):
-        async for step in job:
-            answer.take(step)
-    return JSONResponse(answer.whole(), headers=headers)
+    return await respond(request, service.line, requests, answer, body)
 
 
 def plan(llm: LLM, body: CompletionRequest) -> list[Work]:

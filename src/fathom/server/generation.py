@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fastapi import Request as HttpRequest
+from fastapi import Response
+from fastapi.responses import JSONResponse
 
 from ..errors import FathomError
 from .jobs import Job, Line
 from .schemas import Sampling
+from .sse import EventStream, cancel_with
+from .wire import ignored_header
 
 if TYPE_CHECKING:
     from ..llm import Delta, Request
 
-__all__ = ["Meter", "Step", "head", "sampling_of", "submit"]
+__all__ = ["Meter", "Step", "head", "respond", "sampling_of"]
 
 _SAME_NAME = [
     "temperature",
@@ -58,7 +64,29 @@ def _token_id(key: str) -> int:
     return int(key)
 
 
-def submit(line: Line, requests: Sequence[Request]) -> Job[Step]:
+class Answer(Protocol):
+    """The response of a route as it grows: taken step by step and given whole, or turned into chunks."""
+
+    def take(self, step: Step, /) -> object: ...
+    def whole(self) -> dict[str, Any]: ...
+    def chunks(self, step: Step, /) -> Iterator[dict[str, Any]]: ...
+
+
+async def respond(
+    http: HttpRequest, line: Line, requests: Sequence[Request], answer: Answer, body: Sampling
+) -> Response:
+    """Queue the checked requests and answer, whole or streamed as ``body`` says; a client that leaves cancels them."""
+    job = _submit(line, requests)
+    headers = ignored_header(body)
+    if body.stream:
+        return EventStream(job, answer.chunks, headers)
+    async with cancel_with(http.receive, job):
+        async for step in job:
+            answer.take(step)
+    return JSONResponse(answer.whole(), headers=headers)
+
+
+def _submit(line: Line, requests: Sequence[Request]) -> Job[Step]:
     """Run ``requests`` one after the other; answer ``k`` of the i-th is choice ``i * n + k`` of the response."""
 
     def work() -> Generator[Step, None, None]:
