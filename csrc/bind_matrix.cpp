@@ -150,7 +150,7 @@ struct Rounded {
   Owned<float> scale;
   Owned<int32_t> sums;
   Rounded(const Kernels& level, const float* x, int64_t n, int64_t k)
-      : padded((k + 31) / 32 * 32), q({n, padded}), scale({n, padded / 32}), sums({n, padded / 16}) {
+      : padded((k + kRounded - 1) / kRounded * kRounded), q({n, padded}), scale({n, padded / kRounded}), sums({n, padded / 16}) {
     level.quantize_rows(x, k, n, k, q.data, scale.data, sums.data);
   }
 };

@@ -71,10 +71,10 @@ bool products_agree(const Kernels& level, const Kernels& plain, const Matrix& w,
   if (!close(y, expected, 1e-3f) || !close(yt, expected_t, 1e-3f)) return false;
   if (!w.packed()) return true;
 
-  int64_t padded = (w.cols + 31) / 32 * 32, blocks = padded / 32;
+  int64_t padded = (w.cols + kRounded - 1) / kRounded * kRounded, blocks = padded / kRounded;
   std::vector<int8_t> q(n * padded), q2(q);
   std::vector<float> scale(n * blocks), scale2(scale);
-  std::vector<int32_t> sums(n * blocks * 2), sums2(sums);
+  std::vector<int32_t> sums(n * padded / 16), sums2(sums);
   level.quantize_rows(x.data(), w.cols, n, w.cols, q.data(), scale.data(), sums.data());
   plain.quantize_rows(x.data(), w.cols, n, w.cols, q2.data(), scale2.data(), sums2.data());
   if (q != q2 || scale != scale2 || sums != sums2) return false;

@@ -6,13 +6,15 @@
 
 namespace fathom {
 
-// Rows of activations in int8, one scale per 32 columns: x[t, k] ~= scale[t, k/32] * q[t, k].
+constexpr int64_t kRounded = 64;  // columns that share the scale of rounded activations: the depth of an AMX tile
+
+// Rows of activations in int8: x[t, k] ~= scale[t, k/64] * q[t, k].
 // sums[t, k/16] = sum of q over 16 columns (packed codes are unsigned: the zero point is taken off with it).
-// |q| <= 127. cols is padded to a multiple of 32 with zeros.
+// |q| <= 127. cols is padded to a multiple of 64 with zeros.
 struct Int8Rows {
   int64_t n = 0, cols = 0;        // cols: padded
   const int8_t* q = nullptr;      // (n, cols)
-  const float* scale = nullptr;   // (n, cols / 32)
+  const float* scale = nullptr;   // (n, cols / 64)
   const int32_t* sums = nullptr;  // (n, cols / 16)
 };
 
@@ -29,9 +31,9 @@ struct Kernels {
   // The transposed product: y[t * ldy + k] = sum_{row0 <= r < row1} W[r, k] x[t * ldx + (r - row0)], all columns k.
   void (*linear_t)(const Matrix& w, int64_t row0, int64_t row1, const float* x, int64_t ldx, int64_t n, float* y,
                    int64_t ldy);
-  // Round n rows of k floats to int8 (nearest, ties to even; scale = max|x| / 127 per 32 columns; an all-zero block
+  // Round n rows of k floats to int8 (nearest, ties to even; scale = max|x| / 127 per 64 columns; an all-zero block
   // has scale 0, one with an infinity or NaN has scale NaN, so that the product shows it; max|x| below 128 FLT_MIN
-  // counts as zero). q, scale, sums as in Int8Rows with cols = k padded to 32. Bit-identical on every level.
+  // counts as zero). q, scale, sums as in Int8Rows with cols = k padded to 64. Bit-identical on every level.
   void (*quantize_rows)(const float* x, int64_t ldx, int64_t n, int64_t k, int8_t* q, float* scale, int32_t* sums);
   // y[k] = W[row, k]: one decoded row (embedding lookup).
   void (*row)(const Matrix& w, int64_t row, float* y);

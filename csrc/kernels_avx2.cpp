@@ -100,10 +100,10 @@ void int8_tile(const Matrix& w, const Planes<V>* blocks, const Int8Rows& x, int6
                float (*out)[16 * V::kInt8Blocks]) {
   static_assert(B == 1);
   const Planes<V>& planes = *blocks;
-  const int64_t x_blocks = x.cols / 32;
+  const int64_t x_blocks = x.cols / kRounded;
   const int8_t* q = x.q + t0 * x.cols;
   const float* x_scale = x.scale + t0 * x_blocks;
-  const int32_t* x_sums = x.sums + t0 * x_blocks * 2;
+  const int32_t* x_sums = x.sums + t0 * (x.cols / 16);
   const int32_t zero = w.zero() - kOffset<T>;
   const int64_t steps_per_scale = w.group / kStep;
   const __m256i ones = _mm256_set1_epi16(1), top = _mm256_set1_epi8(-128);
@@ -149,11 +149,11 @@ void int8_tile(const Matrix& w, const Planes<V>* blocks, const Int8Rows& x, int6
       __m256 scale = planes.template scale<S>(step / steps_per_scale, half * 8), min = scale;
       if (S == Scale::K && w.has_min) min = planes.min(step / steps_per_scale, half * 8);
       for (int t = 0; t < N; ++t) {
-        const int32_t* part = x_sums + t * x_blocks * 2 + k / 16;
+        const int32_t* part = x_sums + t * (x.cols / 16) + k / 16;
         int32_t total = kStep == 32 ? part[0] + part[1] : part[0];
         __m256i product = T == Type::I8 ? products[half][t] : _mm256_madd_epi16(products[half][t], ones);
         __m256 whole = _mm256_cvtepi32_ps(_mm256_sub_epi32(product, _mm256_set1_epi32(zero * total)));
-        __m256 token = _mm256_set1_ps(x_scale[t * x_blocks + k / 32]);
+        __m256 token = _mm256_set1_ps(x_scale[t * x_blocks + k / kRounded]);
         sums[half][t] = _mm256_fmadd_ps(whole, _mm256_mul_ps(scale, token), sums[half][t]);
         if (S == Scale::K && w.has_min) {
           __m256 taken = _mm256_mul_ps(token, _mm256_set1_ps(static_cast<float>(total)));

@@ -98,10 +98,10 @@ __m512i quad(const int8_t* q) {  // 4 activations beside each row
 template <class V, Type T, Scale S, int kStep, int B, int N>
 void int8_tile(const Matrix& w, const Planes<V>* planes, const Int8Rows& x, int64_t t0, int64_t cols,
                float (*out)[16 * V::kInt8Blocks]) {
-  const int64_t x_blocks = x.cols / 32;
+  const int64_t x_blocks = x.cols / kRounded;
   const int8_t* q = x.q + t0 * x.cols;
   const float* x_scale = x.scale + t0 * x_blocks;
-  const int32_t* x_sums = x.sums + t0 * x_blocks * 2;
+  const int32_t* x_sums = x.sums + t0 * (x.cols / 16);
   const int32_t zero = w.zero();
   const int64_t steps_per_scale = w.group / kStep;
   const int64_t ahead = B == 1 ? 4096 : B * (planes[B - 1].codes - planes[0].codes);  // 4 KiB, or the next two blocks
@@ -118,8 +118,9 @@ void int8_tile(const Matrix& w, const Planes<V>* planes, const Int8Rows& x, int6
     __m512i products[B][N];
     int32_t totals[N];
     for (int t = 0; t < N; ++t) {
-      const int32_t* part = x_sums + t * x_blocks * 2 + k / 16;
-      totals[t] = kStep == 32 ? part[0] + part[1] : part[0];
+      const int32_t* part = x_sums + t * (x.cols / 16) + k / 16;
+      totals[t] = part[0];
+      for (int i = 1; i < kStep / 16; ++i) totals[t] += part[i];
       for (int b = 0; b < B; ++b) products[b][t] = _mm512_set1_epi32(-zero * totals[t]);
     }
 #pragma GCC unroll 4  // rolled, GCC spills the sums
@@ -138,7 +139,7 @@ void int8_tile(const Matrix& w, const Planes<V>* planes, const Int8Rows& x, int6
     }
     for (int b = 0; b < B; ++b) {
       for (int t = 0; t < N; ++t) {
-        __m512 token = _mm512_set1_ps(x_scale[t * x_blocks + k / 32]);
+        __m512 token = _mm512_set1_ps(x_scale[t * x_blocks + k / kRounded]);
         sums[b][t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products[b][t]), _mm512_mul_ps(scale[b], token), sums[b][t]);
         if (S == Scale::K && w.has_min) {
           __m512 total = _mm512_mul_ps(token, _mm512_set1_ps(static_cast<float>(totals[t])));

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "half.h"
@@ -122,7 +123,7 @@ int32_t product_of_16(const int16_t* w, const int8_t* q) {
 }
 
 void linear_int8(const Matrix& w, int64_t row0, int64_t row1, const Int8Rows& x, float* y, int64_t ldy) {
-  int64_t cols = std::min(w.padded_cols(), x.cols), step = std::min(w.group, 32);
+  int64_t cols = std::min(w.padded_cols(), x.cols), step = std::min<int64_t>(w.group, kRounded);
   std::vector<uint8_t> codes(cols);
   std::vector<int16_t> weights(cols);
   std::vector<GroupScale> scales(cols / step);
@@ -140,7 +141,7 @@ void linear_int8(const Matrix& w, int64_t row0, int64_t row1, const Int8Rows& x,
           product += product_of_16(weights.data() + i, q + i);
           total += sums[i / 16];
         }
-        float x_scale = x.scale[t * (x.cols / 32) + k / 32];
+        float x_scale = x.scale[t * (x.cols / kRounded) + k / kRounded];
         const GroupScale& group = scales[k / step];
         sum += static_cast<float>(product) * (group.scale * x_scale);
         if (w.has_min) sum -= static_cast<float>(total) * (group.min * x_scale);
@@ -151,13 +152,13 @@ void linear_int8(const Matrix& w, int64_t row0, int64_t row1, const Int8Rows& x,
 }
 
 void quantize_rows(const float* x, int64_t ldx, int64_t n, int64_t k, int8_t* q, float* scale, int32_t* sums) {
-  int64_t blocks = (k + 31) / 32;
-  std::fill_n(q, n * blocks * 32, int8_t{0});
+  int64_t blocks = (k + kRounded - 1) / kRounded;
+  std::fill_n(q, n * blocks * kRounded, int8_t{0});
   for (int64_t t = 0; t < n; ++t) {
     for (int64_t b = 0; b < blocks; ++b) {
-      const float* in = x + t * ldx + b * 32;
-      int8_t* out = q + (t * blocks + b) * 32;
-      int64_t count = std::min<int64_t>(32, k - b * 32);
+      const float* in = x + t * ldx + b * kRounded;
+      int8_t* out = q + (t * blocks + b) * kRounded;
+      int64_t count = std::min<int64_t>(kRounded, k - b * kRounded);
       uint32_t bits = 0;  // of the largest magnitude: as integers, NaN > infinity > every number
       for (int64_t i = 0; i < count; ++i) bits = std::max(bits, float_bits(in[i]) & 0x7fffffff);
       float largest = bits_float(bits);
@@ -165,11 +166,7 @@ void quantize_rows(const float* x, int64_t ldx, int64_t n, int64_t k, int8_t* q,
       scale[t * blocks + b] = rounds ? largest / 127.0f : finite ? 0.0f : std::numeric_limits<float>::quiet_NaN();
       float inverse = 127.0f / largest;
       for (int64_t i = 0; rounds && i < count; ++i) out[i] = static_cast<int8_t>(std::nearbyintf(in[i] * inverse));
-      for (int half = 0; half < 2; ++half) {
-        int32_t sum = 0;
-        for (int i = 0; i < 16; ++i) sum += out[half * 16 + i];
-        sums[(t * blocks + b) * 2 + half] = sum;
-      }
+      for (int64_t i = 0; i < kRounded; i += 16) *sums++ = std::accumulate(out + i, out + i + 16, 0);
     }
   }
 }

@@ -183,28 +183,31 @@ void add_rows(const uint8_t* rows, int64_t row_bytes, int64_t n_rows, const floa
 
 template <class V>
 void quantize_rows(const float* x, int64_t ldx, int64_t n, int64_t k, int8_t* q, float* scale, int32_t* sums) {
-  int64_t blocks = (k + 31) / 32;
+  int64_t blocks = (k + kRounded - 1) / kRounded;
   for (int64_t t = 0; t < n; ++t) {
-    for (int64_t b = 0; b < blocks; ++b, q += 32, ++scale, sums += 2) {
-      const float* in = x + t * ldx + b * 32;
-      float padded[32];
-      if (k - b * 32 < 32) {
+    for (int64_t b = 0; b < blocks; ++b, q += kRounded, ++scale, sums += kRounded / 16) {
+      const float* in = x + t * ldx + b * kRounded;
+      float padded[kRounded];
+      if (k - b * kRounded < kRounded) {
         std::memset(padded, 0, sizeof padded);
-        std::memcpy(padded, in, static_cast<size_t>(k - b * 32) * 4);
+        std::memcpy(padded, in, static_cast<size_t>(k - b * kRounded) * 4);
         in = padded;
       }
-      uint32_t first = V::max_bits16(in), second = V::max_bits16(in + 16), bits = first > second ? first : second;
+      uint32_t bits = 0;
+      for (int i = 0; i < kRounded; i += 16) {
+        uint32_t part = V::max_bits16(in + i);
+        if (part > bits) bits = part;
+      }
       float largest = bits_float(bits);
       bool finite = bits < 0x7f800000;
       if (finite && largest >= 128 * FLT_MIN) {
         float inverse = 127.0f / largest;
         *scale = largest / 127.0f;
-        sums[0] = V::round16(in, inverse, q);
-        sums[1] = V::round16(in + 16, inverse, q + 16);
+        for (int i = 0; i < kRounded; i += 16) sums[i / 16] = V::round16(in + i, inverse, q + i);
       } else {
         *scale = finite ? 0.0f : bits_float(0x7fc00000);
-        std::memset(q, 0, 32);
-        sums[0] = sums[1] = 0;
+        std::memset(q, 0, kRounded);
+        std::memset(sums, 0, kRounded / 16 * sizeof *sums);
       }
     }
   }

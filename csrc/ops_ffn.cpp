@@ -155,7 +155,7 @@ class Experts : public Op {
     Operand from = p.operand(in_, shape_.packed_in);
     Operand to{nullptr, in_.width, pairs, from.q};
     float* x = shape_.dense_in ? p.arena.take<float>(pairs * in_.width) : nullptr;
-    int64_t cols = from.q.cols, scales = cols / 32, sums = cols / 16;
+    int64_t cols = from.q.cols, scales = cols / kRounded, sums = cols / 16;
     auto* q = p.arena.take<int8_t>(pairs * cols);
     auto* scale = p.arena.take<float>(pairs * scales);
     auto* sum = p.arena.take<int32_t>(pairs * sums);

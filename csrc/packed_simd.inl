@@ -44,8 +44,8 @@ struct Planes {
 template <class V, Type T, Scale S>
 void decode(const Matrix& w, const Planes<V>& planes, int64_t k0, int64_t cols, float* out);
 
-// B blocks of 16 rows x N tokens from t0 over the columns [0, cols). Per kStep columns (32, or 16 where a scale serves
-// 16): an integer product less zero * sum, then one float step, (scale_w * scale_x) * product [- min * (scale_x * sum)].
+// B blocks of 16 rows x N tokens from t0 over the columns [0, cols). Per kStep columns (at most those that share a
+// scale): an integer product less zero * sum, then one float step, (scale_w * scale_x) * product [- min * (scale_x * sum)].
 template <class V, Type T, Scale S, int kStep, int B, int N>
 void int8_tile(const Matrix& w, const Planes<V>* planes, const Int8Rows& x, int64_t t0, int64_t cols,
                float (*out)[16 * V::kInt8Blocks]);
@@ -159,6 +159,9 @@ void int8_rows(const Matrix& w, int64_t row0, int64_t row1, const Int8Rows& x, f
 template <class V>
 void linear_int8(const Matrix& w, int64_t row0, int64_t row1, const Int8Rows& x, float* y, int64_t ldy) {
   with_packed_kind(w, [&](auto type, auto scale) {
+    if constexpr (V::kInt8Step == 64 && scale() == Scale::F16) {
+      if (w.group >= 64) return int8_rows<V, type(), scale(), 64>(w, row0, row1, x, y, ldy);
+    }
     auto run = w.group == 16 ? int8_rows<V, type(), scale(), 16> : int8_rows<V, type(), scale(), 32>;
     run(w, row0, row1, x, y, ldy);
   });

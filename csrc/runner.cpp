@@ -62,7 +62,7 @@ Operand Operand::rows(int64_t begin, int64_t count) const {
   part.q.n = count;
   if (q.q) {
     part.q.q += begin * q.cols;
-    part.q.scale += begin * (q.cols / 32);
+    part.q.scale += begin * (q.cols / kRounded);
     part.q.sums += begin * (q.cols / 16);
   }
   return part;
@@ -92,12 +92,12 @@ Operand Pass::operand(const View& view, bool packed) {
 }
 
 Int8Rows Pass::quantize(const float* x, int64_t ldx, int64_t rows, int64_t cols, Arena& into) {
-  int64_t padded = (cols + 31) / 32 * 32;
+  int64_t padded = (cols + kRounded - 1) / kRounded * kRounded;
   auto* q = into.take<int8_t>(rows * padded);
-  auto* scale = into.take<float>(rows * (padded / 32));
+  auto* scale = into.take<float>(rows * (padded / kRounded));
   auto* sums = into.take<int32_t>(rows * (padded / 16));
   pool.split(rows, 1, double(cols), [&](int64_t begin, int64_t end, int) {
-    k.quantize_rows(x + begin * ldx, ldx, end - begin, cols, q + begin * padded, scale + begin * (padded / 32),
+    k.quantize_rows(x + begin * ldx, ldx, end - begin, cols, q + begin * padded, scale + begin * (padded / kRounded),
                     sums + begin * (padded / 16));
   });
   return {rows, padded, q, scale, sums};

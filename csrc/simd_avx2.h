@@ -12,6 +12,7 @@ struct Avx2 {
   static constexpr int kWidth = 8;
   static constexpr int kTokens = 2;  // tokens a register block holds beside 4 rows: 8 sums of 16 registers
   static constexpr int kInt8Blocks = 1, kInt8Tokens = 4;  // a tile of int8 products: 8 of them
+  static constexpr int kInt8Step = 32;  // columns whose int4 products fit 16 bits
 
   static F zero() { return _mm256_setzero_ps(); }
   static F set1(float x) { return _mm256_set1_ps(x); }

@@ -12,6 +12,7 @@ struct Avx512 {
   static constexpr int kWidth = 16;
   static constexpr int kTokens = 4;  // tokens a register block holds beside 4 rows: 16 sums of 32 registers
   static constexpr int kInt8Blocks = 2, kInt8Tokens = 6;  // a tile of int8 products: 12 of them and 12 sums
+  static constexpr int kInt8Step = 64;  // columns of one integer product
 
   static F zero() { return _mm512_setzero_ps(); }
   static F set1(float x) { return _mm512_set1_ps(x); }

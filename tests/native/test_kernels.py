@@ -70,10 +70,10 @@ def assert_close(found: Floats, exact: NDArray[np.float64], magnitude: NDArray[n
 def dequantized(x: Floats) -> NDArray[np.float64]:
     """What int8 rounding leaves of x, from the definition."""
     n, k = x.shape
-    padded = -(-k // 32) * 32
+    padded = -(-k // 64) * 64
     blocks = np.zeros((n, padded), np.float32)
     blocks[:, :k] = x
-    blocks = blocks.reshape(n, padded // 32, 32)
+    blocks = blocks.reshape(n, padded // 64, 64)
     largest = np.abs(blocks).max(-1, keepdims=True)
     q = np.rint(blocks * np.divide(np.float32(127), largest, out=np.zeros_like(largest), where=largest > 0))
     return (q.astype(np.float64) * (largest / np.float32(127))).reshape(n, padded)[:, :k]
@@ -221,11 +221,11 @@ def test_a_broken_activation_shows_in_the_result(level: str) -> None:
 def test_quantize_rows_follows_the_definition(level: str, k: int, n: int, exponent: float, seed: int) -> None:
     x = (np.random.default_rng(seed).standard_normal((n, k)) * 10.0**exponent).clip(-3.4e38, 3.4e38).astype(np.float32)
     q, scale, sums = _native.quantize_rows(x, level)
-    padded = -(-k // 32) * 32
+    padded = -(-k // 64) * 64
     assert q.shape == (n, padded)
     blocks = np.zeros((n, padded), np.float32)
     blocks[:, :k] = x
-    blocks = blocks.reshape(n, padded // 32, 32)
+    blocks = blocks.reshape(n, padded // 64, 64)
     largest = np.abs(blocks).max(-1)
     rounds = largest >= 128 * np.finfo(np.float32).tiny
     np.testing.assert_array_equal(scale, np.where(rounds, largest / np.float32(127), 0))
@@ -238,12 +238,12 @@ def test_quantize_rows_follows_the_definition(level: str, k: int, n: int, expone
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_quantize_rows_marks_a_broken_block(value: float, level: str) -> None:
-    x = activations(1, 96)
-    x[0, 33] = value
+    x = activations(1, 192)
+    x[0, 65] = value
     q, scale, sums = _native.quantize_rows(x, level)
     assert np.isnan(scale[0]).tolist() == [False, True, False]
-    assert not q[0, 32:64].any()
-    assert not sums[0, 2:4].any()
+    assert not q[0, 64:128].any()
+    assert not sums[0, 4:8].any()
 
 
 # ---- small kernels ----
