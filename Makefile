@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input
 APT := sudo apt install g++ make python3-venv python3-dev
 
-.PHONY: chat test train slow lint docs clean
+.PHONY: chat test train slow lint docs sanitize aarch64 clean
 .DELETE_ON_ERROR:
 
 chat: $(VENV)/core.stamp
@@ -35,6 +35,23 @@ lint: $(VENV)/test.stamp
 
 docs: $(VENV)/core.stamp
 	@for language in en zh; do FATHOM_LANG=$$language $(PY) docs/generate.py > docs/$$language/cli.md; done
+
+# csrc without Python (tests/native/unit) under sanitizers: addresses and undefined behaviour first, then threads.
+sanitize: export UBSAN_OPTIONS = print_stacktrace=1
+sanitize: export TSAN_OPTIONS = halt_on_error=1
+sanitize:
+	@$(call need,cmake g++,cmake $${CXX:-g++})
+	@$(call unit,asan,-DCMAKE_CXX_FLAGS_RELEASE="-O1 -g -fsanitize=address$(comma)undefined -fno-sanitize-recover=all")
+	@build/asan/fathom_unit
+	@$(call unit,tsan,-DCMAKE_CXX_FLAGS_RELEASE="-O1 -g -fsanitize=thread")
+	@build/tsan/fathom_unit
+
+# The same program for 64-bit ARM, in an emulator.
+aarch64:
+	@$(call need,cmake g++-aarch64-linux-gnu qemu-user,cmake aarch64-linux-gnu-g++ qemu-aarch64)
+	@$(call unit,aarch64,-DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+	  -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_EXE_LINKER_FLAGS=-static)
+	@qemu-aarch64 build/aarch64/fathom_unit
 
 clean:
 	rm -rf $(VENV) build
@@ -85,3 +102,13 @@ $(VENV)/oracle.stamp: $(VENV)/test.stamp
 
 # Installs the packages of the core or of one extra, but not fathom itself.
 install = $(PIP) install $$($(PY) -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*{"core": project["dependencies"], **project["optional-dependencies"]}["$(1)"])')
+
+# Builds tests/native/unit into build/$(1) with these options of CMake.
+comma := ,
+unit = echo "fathom: compiling build/$(1)" >&2; \
+  cmake -S . -B build/$(1) -DFATHOM_UNIT_TESTS=ON $(2) >/dev/null && cmake --build build/$(1) --parallel $$(nproc) >/dev/null
+
+# Unless the commands (2) are there, installs the Debian packages (1), or says that they are missing.
+need = { $(foreach command,$(2),command -v $(command) >/dev/null &&) true; } \
+  || { test $$(id -u) = 0 && apt-get update -qq && apt-get install --yes --no-install-recommends $(1); } >&2 \
+  || { echo "fathom: $@ needs $(2); install them: sudo apt install $(1)" >&2; exit 1; }

@@ -1,0 +1,95 @@
+// A tiny DeepSeek, latent attention and routed experts over packed weights, in two runners at the same time.
+#include "runner.h"
+
+#include <thread>
+
+#include "unit.h"
+
+namespace fathom {
+namespace unit {
+namespace {
+
+enum Buffer { kX, kNormed, kKv, kQ, kHeads, kRoute, kY, kLogits };
+const std::vector<int64_t> kWidths = {64, 64, 36, 80, 48, 4, 64, 50};
+constexpr int64_t kHeadCount = 2, kNope = 32, kRope = 8, kV = 24, kRank = 28, kExperts = 6, kInner = 48, kVocab = 50;
+
+View all(Buffer buffer) { return {buffer, 0, kWidths[buffer]}; }
+
+using Attrs = std::map<std::string, std::vector<double>>;
+
+OpSpec op(const char* kind, std::vector<View> inputs, View output, std::vector<Matrix> matrices = {},
+          std::vector<std::vector<float>> vectors = {}, Attrs attrs = {}) {
+  return {kind, kind, std::move(inputs), output, std::move(matrices), std::move(vectors), std::move(attrs)};
+}
+
+std::vector<OpSpec> program(Random& random) {
+  auto packed = [&](int64_t rows, int64_t cols) { return random_packed(8, 32, rows, cols, random); };
+  auto dense = [&](int64_t rows, int64_t cols) { return random_dense(Type::BF16, rows, cols, random); };
+  std::vector<float> ones(64, 1.0f);
+  std::vector<double> frequencies = {1.0, 0.1, 0.01, 0.001};
+  auto turn = [&](double heads, double stride, double offset) {
+    return Attrs{{"heads", {heads}}, {"stride", {stride}},       {"offset", {offset}},       {"dim", {kRope}},
+                 {"interleave", {1}}, {"inv_freq", frequencies}, {"cos_sin_factor", {1.0}}};
+  };
+  std::vector<OpSpec> ops = {op("embedding", {}, all(kX), {dense(kVocab, 64)})};
+  for (double layer : {0.0, 1.0}) {
+    Attrs sizes = {{"heads", {kHeadCount}}, {"nope", {kNope}},  {"rope", {kRope}},  {"v", {kV}},
+                   {"rank", {kRank}},       {"layer", {layer}}, {"scale", {0.15}}};
+    Attrs routing = {{"top_k", {2}}, {"n_group", {2}},        {"topk_group", {1}}, {"sigmoid", {1}},
+                     {"top2", {1}},  {"norm_topk_prob", {1}}, {"scale", {2.5}}};
+    std::vector<Matrix> experts;
+    for (int64_t e = 0; e < kExperts; ++e) {
+      for (Matrix w : {packed(kInner, 64), packed(kInner, 64), packed(64, kInner)}) experts.push_back(std::move(w));
+    }
+    ops.push_back(op("rms_norm", {all(kX)}, all(kNormed), {}, {ones}, {{"eps", {1e-6}}}));
+    ops.push_back(op("linear", {all(kNormed)}, all(kQ), {packed(kWidths[kQ], 64)}));
+    ops.push_back(op("linear", {all(kNormed)}, all(kKv), {packed(kWidths[kKv], 64)}));
+    ops.push_back(op("rope", {all(kQ)}, all(kQ), {}, {}, turn(kHeadCount, kNope + kRope, kNope)));
+    ops.push_back(op("rope", {all(kKv)}, all(kKv), {}, {}, turn(1, kWidths[kKv], kRank)));
+    ops.push_back(op("latent_attention", {all(kQ), all(kKv)}, all(kHeads),
+                     {packed(kHeadCount * (kNope + kV), kRank)}, {}, sizes));
+    ops.push_back(op("linear", {all(kHeads)}, all(kY), {packed(64, kWidths[kHeads])}));
+    ops.push_back(op("add", {all(kX), all(kY)}, all(kX)));
+    ops.push_back(op("rms_norm", {all(kX)}, all(kNormed), {}, {ones}, {{"eps", {1e-6}}}));
+    ops.push_back(op("router", {all(kNormed)}, all(kRoute), {dense(kExperts, 64)}, {random.floats(kExperts)}, routing));
+    ops.push_back(op("experts", {all(kNormed), all(kRoute)}, all(kY), std::move(experts), {}, {{"top_k", {2}}}));
+    ops.push_back(op("add", {all(kX), all(kY)}, all(kX)));
+  }
+  ops.push_back(op("rms_norm", {all(kX)}, all(kNormed), {}, {ones}, {{"eps", {1e-6}}, {"tail", {1}}}));
+  ops.push_back(op("head", {all(kNormed)}, all(kLogits), {packed(kVocab, 64)}, {}, {{"tail", {1}}}));
+  return ops;
+}
+
+// A prompt of 200 tokens and ten decoding steps: the logits of all steps.
+std::vector<float> generate(int threads, const char* dtype) {
+  Random random(4);
+  Runner runner(program(random), kWidths, threads);
+  Cache cache(runner.layers(), runner.cache_width(), dtype);
+  std::vector<float> logits(11 * kVocab);
+  std::vector<int32_t> tokens(200);
+  for (int32_t& token : tokens) token = static_cast<int32_t>(random.between(0, kVocab - 1));
+  runner.forward(tokens.data(), 200, cache, logits.data(), 1, Form::Auto, {});
+  for (int64_t step = 1; step <= 10; ++step) {
+    runner.forward(tokens.data() + step, 1, cache, logits.data() + step * kVocab, 1, Form::Auto, {});
+  }
+  std::vector<int32_t> outside = {1, kVocab};
+  CHECK_THROWS(runner.forward(outside.data(), 2, cache, logits.data(), 1, Form::Auto, {}));
+  return logits;
+}
+
+}  // namespace
+
+void test_runner() {
+  for (const char* dtype : {"float32", "bfloat16"}) {
+    std::vector<float> expected = generate(1, dtype);
+    for (float value : expected) CHECK(value - value == 0);  // finite
+    std::vector<float> found[2];
+    std::thread other([&] { found[0] = generate(2, dtype); });
+    found[1] = generate(3, dtype);
+    other.join();
+    for (const auto& logits : found) CHECK(logits == expected);
+  }
+}
+
+}  // namespace unit
+}  // namespace fathom
