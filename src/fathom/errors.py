@@ -96,6 +96,12 @@ CODES: dict[str, Code] = {
     "in_use": Code(
         409, _REQUEST, "{path} is being written by another process; wait for it", "{path} 正由另一个进程写入；请等待"
     ),
+    "calibration_short": Code(
+        400,
+        _REQUEST,
+        "{path} has {found} tokens; calibration needs {least} at least",
+        "{path} 只有 {found} 个 token；校准至少需要 {least} 个",
+    ),
     "no_space": Code(
         507,
         _SERVER,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fathom.errors import FathomError
 from fathom.weights.atomic import human
 
-from .console import emit, progress
+from .console import emit, emit_json, progress, table
 from .messages import say
 from .models import size
-from .options import Destination, Source
+from .options import Destination, Json, Source
 
 __all__ = ["chosen", "dummy", "export", "quantize"]
 
@@ -23,12 +25,36 @@ def quantize(
     dst: Destination,
     format: Annotated[str, typer.Option("--format", metavar="FORMAT", help=say("quantize.format"))],
     group: Annotated[int, typer.Option(metavar="N", help=say("quantize.group"))] = 32,
+    calibrate: Annotated[Path | None, typer.Option(metavar="FILE", help=say("quantize.calibrate"))] = None,
+    json: Json = False,
 ) -> None:
+    if calibrate is not None:
+        return _calibrated(src, dst, format, group, calibrate, json)
     from fathom.hub.store import resolve
     from fathom.weights.quantize import quantize as convert
 
     with progress(say("quantize.progress", what=src)) as report:
         convert(resolve(src), dst, format, group, progress=report)
+    _wrote(dst, json)
+
+
+def _calibrated(src: str, dst: Path, format: str, group: int, text: Path, json: bool) -> None:
+    """int4, rounded by what the text shows; what it cost each op, the experts of a layer together."""
+    from fathom.calibrate import by_op, quantize_calibrated
+    from fathom.hub.store import resolve
+
+    if format != "int4":
+        raise FathomError("choice_unknown", what="format", found=format, known="int4 (with --calibrate)")
+    with (
+        progress(say("quantize.running", what=text.name)) as running,
+        progress(say("quantize.progress", what=src)) as report,
+    ):
+        losses = quantize_calibrated(resolve(src), dst, text, group, running, report)
+    if json:
+        tensors = [asdict(loss) for loss in losses]
+        return emit_json({"path": str(dst), "bytes": size(dst), "tensors": tensors})
+    columns = [(say("col.op"), False), *((say(f"col.{key}"), True) for key in ("fewest", "plain", "calibrated"))]
+    table(columns, [[o.name, str(o.tokens), f"{o.plain:.2%}", f"{o.calibrated:.2%}"] for o in by_op(losses)])
     _wrote(dst)
 
 
@@ -80,5 +106,7 @@ def _make(name: str, dst: Path, format: str, seed: int) -> None:
         shutil.copyfile(resolve("mini") / file, dst / file)
 
 
-def _wrote(path: Path) -> None:
+def _wrote(path: Path, json: bool = False) -> None:
+    if json:
+        return emit_json({"path": str(path), "bytes": size(path)})
     emit(say("wrote", path=path, size=human(size(path))))

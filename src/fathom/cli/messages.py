@@ -169,6 +169,12 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "quantize": ("Write a model with int8 or int4 weights.", "将模型权重量化为 int8 或 int4。"),
     "quantize.format": ("int8 or int4.", "int8 或 int4。"),
     "quantize.group": ("Weights that share a scale: 32, 64 or 128.", "共用一个缩放系数的权重数：32、64 或 128。"),
+    "quantize.calibrate": (
+        "Text (UTF-8) like the model's later use: int4 is rounded by the inputs it gives the experts and MLPs; "
+        "attention and head stay int8.",
+        "与实际用途相近的文本（UTF-8）：int4 按它给专家和 MLP 的输入来舍入；注意力与输出头保持 int8。",
+    ),
+    "quantize.running": ("running {what}", "运行 {what}"),
     "quantize.progress": ("quantising {what}", "量化 {what}"),
     "export": ("Write a model as GGUF, which llama.cpp loads, too.", "将模型导出为 GGUF，llama.cpp 也能加载。"),
     "export.type": ("F32, BF16, Q8_0 or Q4_0.", "F32、BF16、Q8_0 或 Q4_0。"),
@@ -342,6 +348,9 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "col.where": ("where", "位置"),
     "col.model": ("model", "模型"),
     "col.op": ("op", "算子"),
+    "col.fewest": ("fewest tokens", "最少 token 数"),
+    "col.plain": ("plain error", "普通舍入误差"),
+    "col.calibrated": ("calibrated", "校准后"),
     "col.kind": ("kind", "类型"),
     "col.shape": ("weights", "权重"),
     "col.layers": ("layers", "层"),

@@ -9,23 +9,40 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fathom.model.program import build_program
+from fathom.model.program import Weight, build_program
 from fathom.weights.atomic import atomic_folder, check_space
 from fathom.weights.checkpoint import DENSE, open_checkpoint
 from fathom.weights.load import BITS, KEEP, Progress, Source, check_format, convert, sources, target
 from fathom.weights.packed import Layout, Record, plan, write_config, write_records
 
-__all__ = ["quantization_config", "quantize", "row_spec"]
+if TYPE_CHECKING:
+    from fathom._native import Matrix
+
+__all__ = ["Rounder", "quantization_config", "quantize", "row_spec"]
 
 METADATA_BYTES = 64 << 20  # room for headers, index and tokenizer files when the disk is checked
 
 
+class Rounder(Protocol):
+    """Rounds the matrices it names; the others become int8."""
+
+    names: frozenset[str]
+
+    def round(self, weight: Weight, group: int) -> Matrix: ...
+
+
 def quantize(
-    src: str | Path, dst: str | Path, format: str = "int8", group: int = 32, progress: Progress | None = None
+    src: str | Path,
+    dst: str | Path,
+    format: str = "int8",
+    group: int = 32,
+    progress: Progress | None = None,
+    rounder: Rounder | None = None,
 ) -> Path:
     """Write ``src`` in the packed format as the new folder ``dst``; killed half-way, nothing stands under that name.
 
@@ -36,11 +53,17 @@ def quantize(
     checkpoint, dst = open_checkpoint(src), Path(dst)
     program = build_program(checkpoint.config)
     origin = {source.weight.name: source for source in sources(checkpoint, program, format)}
-    records = plan(_layout(source, format, group) for source in origin.values())
+    formats = {name: format if rounder is None or name in rounder.names else "int8" for name in origin}
+    records = plan(_layout(source, formats[name], group) for name, source in origin.items())
 
     def data(record: Record) -> Iterator[Any]:
         for name in record.weights:
-            value = convert(origin[name], format, group, checkpoint)  # also checks that all is finite
+            source = origin[name]
+            kind, columns = target(source, formats[name], group)
+            if rounder is not None and kind == "int4":
+                value: Matrix | NDArray[np.float32] = rounder.round(source.weight, columns)
+            else:
+                value = convert(source, formats[name], group, checkpoint)  # also checks that all is finite
             yield value if isinstance(value, np.ndarray) else value.blob()
 
     with atomic_folder(dst) as folder:
