@@ -105,7 +105,7 @@ void int8_tile(const Matrix& w, const Planes<V>* blocks, const Int8Rows& x, int6
   const float* x_scale = x.scale + t0 * x_blocks;
   const int32_t* x_sums = x.sums + t0 * (x.cols / 16);
   const int32_t zero = w.zero() - kOffset<T>;
-  const int64_t steps_per_scale = w.group / kStep;
+  const int scale_shift = __builtin_ctz(w.group / kStep);  // steps a scale, a power of 2
   const __m256i ones = _mm256_set1_epi16(1), top = _mm256_set1_epi8(-128);
   __m256 sums[2][N];
   for (auto& half : sums) {
@@ -146,8 +146,8 @@ void int8_tile(const Matrix& w, const Planes<V>* blocks, const Int8Rows& x, int6
       }
     }
     for (int half = 0; half < 2; ++half) {
-      __m256 scale = planes.template scale<S>(step / steps_per_scale, half * 8), min = scale;
-      if (S == Scale::K && w.has_min) min = planes.min(step / steps_per_scale, half * 8);
+      __m256 scale = planes.template scale<S>(step >> scale_shift, half * 8), min = scale;
+      if (S == Scale::K && w.has_min) min = planes.min(step >> scale_shift, half * 8);
       for (int t = 0; t < N; ++t) {
         const int32_t* part = x_sums + t * (x.cols / 16) + k / 16;
         int32_t total = kStep == 32 ? part[0] + part[1] : part[0];

@@ -103,7 +103,7 @@ void int8_tile(const Matrix& w, const Planes<V>* planes, const Int8Rows& x, int6
   const float* x_scale = x.scale + t0 * x_blocks;
   const int32_t* x_sums = x.sums + t0 * (x.cols / 16);
   const int32_t zero = w.zero();
-  const int64_t steps_per_scale = w.group / kStep;
+  const int scale_shift = __builtin_ctz(w.group / kStep);  // steps a scale, a power of 2
   const int64_t ahead = B == 1 ? 4096 : B * (planes[B - 1].codes - planes[0].codes);  // 4 KiB, or the next two blocks
   __m512 sums[B][N];
   for (auto& block : sums) {
@@ -112,8 +112,8 @@ void int8_tile(const Matrix& w, const Planes<V>* planes, const Int8Rows& x, int6
   for (int64_t k = 0, step = 0; k < cols; k += kStep, ++step) {
     __m512 scale[B], min[B];
     for (int b = 0; b < B; ++b) {
-      scale[b] = planes[b].template scale<S>(step / steps_per_scale);
-      if (S == Scale::K && w.has_min) min[b] = planes[b].min(step / steps_per_scale);
+      scale[b] = planes[b].template scale<S>(step >> scale_shift);
+      if (S == Scale::K && w.has_min) min[b] = planes[b].min(step >> scale_shift);
     }
     __m512i products[B][N];
     int32_t totals[N];

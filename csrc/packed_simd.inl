@@ -14,7 +14,7 @@ struct Planes {
   const uint8_t* scales;
   const int8_t* mins;
   const uint16_t *supers, *supers_min;
-  int64_t groups_per_super;
+  int super_shift;  // groups a super-scale, a power of 2
 
   Planes(const Matrix& w, int64_t block) {
     int64_t elements = block * 16 * w.padded_cols(), group = w.group;
@@ -23,18 +23,18 @@ struct Planes {
     mins = w.has_min ? w.mins + elements / group : nullptr;
     supers = w.scale == Scale::K ? w.supers + elements / 256 : nullptr;
     supers_min = w.has_min ? w.supers_min + elements / 256 : nullptr;
-    groups_per_super = 256 / group;
+    super_shift = __builtin_ctzll(256 / group);
   }
 
   // Scales, minima of a group for V::kWidth rows from row `lane` of the block.
   template <Scale S>
   typename V::F scale(int64_t group, int lane = 0) const {
     if constexpr (S == Scale::F16) return V::load_half(reinterpret_cast<const uint16_t*>(scales) + group * 16 + lane);
-    auto factor = V::load_half(supers + group / groups_per_super * 16 + lane);
+    auto factor = V::load_half(supers + (group >> super_shift) * 16 + lane);
     return V::mul(factor, V::load_int8(reinterpret_cast<const int8_t*>(scales) + group * 16 + lane));
   }
   typename V::F min(int64_t group, int lane = 0) const {
-    auto factor = V::load_half(supers_min + group / groups_per_super * 16 + lane);
+    auto factor = V::load_half(supers_min + (group >> super_shift) * 16 + lane);
     return V::mul(factor, V::load_int8(mins + group * 16 + lane));
   }
 };
