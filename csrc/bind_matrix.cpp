@@ -107,6 +107,13 @@ Matrix make_view(nb::object blob, const nb::dict& spec) {
   return over(shape, bytes.data(), keep_alive(std::move(blob)));
 }
 
+// The same matrix in memory of its own, on huge pages: mapped files lie on small ones.
+Matrix copy_of(const Matrix& w) {
+  Matrix copy = allocate(w);
+  std::memcpy(const_cast<uint8_t*>(copy.codes), w.codes, static_cast<size_t>(w.nbytes));
+  return copy;
+}
+
 nb::dict spec_of(const Matrix& w) {
   nb::dict spec;
   spec["type"] = type_name(w.type);
@@ -287,6 +294,7 @@ void bind_matrix(nb::module_& m) {
       .def_static("view", &make_view, "blob"_a, "spec"_a)
       .def_static("blob_bytes", [](const nb::dict& spec) { return shape_of(spec).nbytes; }, "spec"_a)
       .def("blob", &blob_of)
+      .def("copy", &copy_of, nb::call_guard<nb::gil_scoped_release>())
       .def_prop_ro("spec", &spec_of)
       .def_ro("nbytes", &Matrix::nbytes)
       .def_ro("rows", &Matrix::rows)

