@@ -11,6 +11,7 @@ import pytest
 
 from fathom.calibrate import by_op, quantize_calibrated
 from fathom.calibrate.observe import LIMIT, WINDOW, Inputs, read_windows
+from fathom.cli import run
 from fathom.engine.runner import NativeModel
 from fathom.errors import FathomError
 from fathom.hub.store import resolve
@@ -132,3 +133,23 @@ def test_a_model_of_4_bits_has_nothing_to_round(converted: tuple[Path, list], te
     with pytest.raises(FathomError, match="4 bits already"):
         quantize_calibrated(converted[0], tmp_path / "out", text)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_command_prints_what_rounding_costs(
+    model: Path, text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FATHOM_LANG", "en")
+    call = ["quantize", str(model), str(tmp_path / "a"), "--format", "int4", "--calibrate", str(text)]
+    assert run(call) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 15 + 1
+    assert lines[0].split() == ["op", "fewest", "tokens", "plain", "error", "calibrated"]
+    assert lines[1].startswith("model.layers.0.mlp.down_proj.weight")
+    call[2] = str(tmp_path / "b")
+    assert run([*call, "--json"]) == 0
+    tensors = json.loads(capsys.readouterr().out)["tensors"]
+    assert {"name", "tokens", "plain", "calibrated"} == set(tensors[0])
+    assert len(tensors) == 3 + 2 * 3 * (4 + 1)
+    call[call.index("int4")] = "int8"
+    assert run(call) == 2
+    assert "int8" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fathom._native import Matrix
-from fathom.calibrate.rounding import output_error, pack_codes, round_by_inputs, round_plain
+from fathom.calibrate.rounding import Seen, pack_codes, round_by_inputs, round_plain
 
 ROWS, COLS = 48, 128
 
@@ -26,17 +26,17 @@ def layer(seed: int, tokens: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("seed", range(8))
 def test_calibrated_outputs_are_nearer_than_plain_ones(seed: int, group: int) -> None:
     weights, seen, unseen = layer(seed, 1024)
-    rounded = round_by_inputs(weights, seen.T @ seen, group).values
+    rounded = round_by_inputs(weights, Seen(seen.T @ seen), group).values
     plain = round_plain(weights, group).values
     for x, factor in ((seen, 0.6), (unseen, 0.65)):
-        hessian = x.T @ x
-        assert output_error(weights, rounded, hessian) < factor * output_error(weights, plain, hessian)
+        inputs = Seen(x.T @ x)
+        assert inputs.output_error(weights, rounded) < factor * inputs.output_error(weights, plain)
 
 
 @pytest.mark.parametrize("tokens", [1, 5, 40])
 def test_no_row_is_worse_on_what_was_seen(tokens: int) -> None:
     weights, seen, _ = layer(0, tokens)
-    rounded = round_by_inputs(weights, seen.T @ seen, 32).values
+    rounded = round_by_inputs(weights, Seen(seen.T @ seen), 32).values
     plain = round_plain(weights, 32).values
     errors = [np.square((weights - q).astype(np.float64) @ seen.T).sum(1) for q in (rounded, plain)]
     assert (errors[0] <= errors[1] * (1 + 1e-4)).all()
@@ -46,7 +46,7 @@ def test_error_is_that_of_the_outputs() -> None:
     weights, seen, _ = layer(1, 300)
     plain = round_plain(weights, 64).values
     expected = np.linalg.norm((weights - plain) @ seen.T) / np.linalg.norm(weights @ seen.T)
-    assert output_error(weights, plain, seen.T @ seen) == pytest.approx(expected, rel=1e-3)
+    assert Seen(seen.T @ seen).output_error(weights, plain) == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize(("rows", "cols", "group"), [(48, 128, 32), (33, 256, 128), (5, 96, 32), (16, 64, 64)])
@@ -60,17 +60,17 @@ def test_plain_rounding_packs_to_the_bytes_of_the_native_packer(rows: int, cols:
 
 def test_packed_codes_and_scales_come_back_exactly() -> None:
     weights, seen, _ = layer(3, 200)
-    rounded = round_by_inputs(weights, seen.T @ seen, 64)
+    rounded = round_by_inputs(weights, Seen(seen.T @ seen), 64)
     assert np.array_equal(pack_codes(rounded, COLS, 64).unpack(), rounded.values)
 
 
 def test_without_inputs_rounding_is_plain() -> None:
     weights, _, _ = layer(4, 1)
-    rounded = round_by_inputs(weights, np.zeros((COLS, COLS), np.float32), 32)
+    rounded = round_by_inputs(weights, Seen(np.zeros((COLS, COLS), np.float32)), 32)
     assert np.array_equal(rounded.values, round_plain(weights, 32).values)
 
 
 def test_rows_and_columns_of_zeros_stay_zero() -> None:
     weights, seen, _ = layer(5, 200)
     weights[3], seen[:, 7] = 0, 0
-    assert not round_by_inputs(weights, seen.T @ seen, 32).values[3].any()
+    assert not round_by_inputs(weights, Seen(seen.T @ seen), 32).values[3].any()

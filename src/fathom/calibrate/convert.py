@@ -24,7 +24,7 @@ from fathom.weights.load import Progress, check_format, load_weights, sources, t
 from fathom.weights.quantize import quantize
 
 from .observe import Inputs, read_windows
-from .rounding import output_error, pack_codes, round_by_inputs, round_plain
+from .rounding import Seen, pack_codes, round_by_inputs, round_plain
 
 __all__ = ["Loss", "by_op", "quantize_calibrated"]
 
@@ -101,20 +101,19 @@ class _ByInputs:
         gated = [op for op in program.ops if op.kind in ("mlp", "experts")]
         self.names = frozenset(weight.name for op in gated for weight in op.weights)
         self.losses: list[Loss] = []
-        self._layer: tuple[str, Floats] = ("", np.empty(0, np.float32))  # the rows read last, and the Hessian made last
-        self._hessian: tuple[tuple[str, bool], Floats, int] = (("", False), np.empty(0, np.float32), 0)
+        self._layer: tuple[str, Floats] = "", np.empty((0, 0), np.float32)  # read last
+        self._seen: tuple[tuple[str, bool], Seen] = ("", False), Seen(np.empty((0, 0), np.float32))  # made last
 
     def round(self, weight: Weight, group: int) -> Matrix:
         module, matrix, _ = weight.name.rsplit(".", 2)
-        hessian, tokens = self._seen(module, matrix == "down_proj")
-        values = self._floats(weight.name)
-        pad = -weight.shape[1] % group
-        if pad:
-            values, hessian = np.pad(values, ((0, 0), (0, pad))), np.pad(hessian, ((0, pad), (0, pad)))
-        rounded = round_by_inputs(values, hessian, group)
-        plain = round_plain(values, group).values
-        errors = (output_error(values, found, hessian) for found in (plain, rounded.values))
-        self.losses.append(Loss(weight.name, tokens, *errors))
+        key = module, matrix == "down_proj"
+        if self._seen[0] != key:
+            self._seen = key, self._observed(*key, group)
+        seen = self._seen[1]
+        values = np.pad(self._floats(weight.name), ((0, 0), (0, -weight.shape[1] % group)))
+        rounded = round_by_inputs(values, seen, group)
+        errors = (seen.output_error(values, found) for found in (round_plain(values, group).values, rounded.values))
+        self.losses.append(Loss(weight.name, seen.tokens, *errors))
         return pack_codes(rounded, weight.shape[1], group)
 
     def _floats(self, name: str) -> Floats:
@@ -123,18 +122,16 @@ class _ByInputs:
             raise FathomError("tensor_not_finite", name=name)
         return values
 
-    def _seen(self, module: str, inner: bool) -> tuple[Floats, int]:
-        """sum x x^T over the inputs of gate and up, or (``inner``) of down; the tokens that came this way."""
-        if self._hessian[0] != (module, inner):
-            rows, others = self._routed(module)
-            tokens = len(rows)
-            if inner:
-                rows, others = self._inner(module, rows), self._inner(module, others)
-            hessian = rows.T @ rows
-            if len(others):
-                hessian += np.float32(SHARE * rows.shape[1] / len(others)) * (others.T @ others)
-            self._hessian = (module, inner), hessian, tokens
-        return self._hessian[1:]
+    def _observed(self, module: str, inner: bool, group: int) -> Seen:
+        """The inputs of gate and up, or (``inner``) of down."""
+        rows, others = self._routed(module)
+        tokens = len(rows)
+        if inner:
+            rows, others = self._inner(module, rows), self._inner(module, others)
+        hessian = rows.T @ rows
+        if len(others):
+            hessian += np.float32(SHARE * rows.shape[1] / len(others)) * (others.T @ others)
+        return Seen(np.pad(hessian, (0, -rows.shape[1] % group)), tokens)
 
     def _routed(self, module: str) -> tuple[Floats, Floats]:
         """The rows that reached an MLP or expert, and for an expert some of the whole layer."""

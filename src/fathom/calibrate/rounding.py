@@ -9,6 +9,7 @@ better keeps it, so by the measure of H no row becomes worse.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from fathom._native import Matrix
 from fathom.weights.checkpoint import aligned
 
-__all__ = ["Rounded", "output_error", "pack_codes", "round_by_inputs", "round_plain"]
+__all__ = ["Rounded", "Seen", "pack_codes", "round_by_inputs", "round_plain"]
 
 Floats = NDArray[np.float32]
 LOW, HIGH, ZERO = -8, 7, 8
@@ -38,36 +39,49 @@ class Rounded(NamedTuple):
         return self.codes * _by_column(self.scales, self.codes.shape[1])
 
 
+class Seen:
+    """The inputs of a matrix as H = sum x x^T, and what rounding needs of it, made once for all that share them."""
+
+    def __init__(self, hessian: Floats, tokens: int = 0) -> None:
+        self.hessian, self.tokens = hessian, tokens
+        self.diagonal: Floats = np.diag(hessian)
+        self.order = np.argsort(-self.diagonal, kind="stable")
+
+    @cached_property
+    def upper(self) -> Floats:
+        """The Cholesky factor U of H^-1 = U^T U, in that order of columns."""
+        damped = self.hessian[np.ix_(self.order, self.order)].astype(np.float64)
+        damped[np.diag_indices_from(damped)] += DAMPING * self.diagonal.mean(dtype=np.float64)
+        return np.ascontiguousarray(np.linalg.cholesky(np.linalg.inv(damped)).T.astype(np.float32))
+
+    def row_errors(self, rows: Floats) -> NDArray[np.float64]:
+        """e H e^T of each row e; not below 0, where float32 could end."""
+        errors: NDArray[np.float64] = np.einsum("rc,rc->r", rows @ self.hessian, rows, dtype=np.float64)
+        return np.maximum(errors, 0)
+
+    def output_error(self, weights: Floats, rounded: Floats) -> float:
+        """||W X - Q X|| / ||W X||; 0 where the outputs are."""
+        size = self.row_errors(weights).sum()
+        return float(np.sqrt(self.row_errors(weights - rounded).sum() / size)) if size > 0 else 0.0
+
+
 def round_plain(weights: Floats, group: int) -> Rounded:
     """As ``Matrix.pack`` does: the value of greatest magnitude becomes -8."""
     scales = _spanning(weights, group).astype(np.float16)
     return Rounded(_nearest(weights, _by_column(scales, weights.shape[1])), scales)
 
 
-def round_by_inputs(weights: Floats, hessian: Floats, group: int) -> Rounded:
-    """``weights`` (R, C), ``hessian`` (C, C), C in whole groups."""
+def round_by_inputs(weights: Floats, seen: Seen, group: int) -> Rounded:
+    """``weights`` (R, C) with C in whole groups."""
     plain = round_plain(weights, group)
-    diagonal = np.diag(hessian)
-    if not diagonal.any():
+    if not seen.diagonal.any():
         return plain
-    scales = _search_scales(weights, diagonal, group)
-    codes = _spread_errors(weights, hessian, _by_column(scales, weights.shape[1]))
+    scales = _search_scales(weights, seen.diagonal, group)
+    codes = _spread_errors(weights, seen, _by_column(scales, weights.shape[1]))
     rounded = Rounded(codes, scales)
-    worse = row_errors(weights - rounded.values, hessian) > row_errors(weights - plain.values, hessian)
+    worse = seen.row_errors(weights - rounded.values) > seen.row_errors(weights - plain.values)
     codes[worse], scales[worse] = plain.codes[worse], plain.scales[worse]
     return rounded
-
-
-def output_error(weights: Floats, rounded: Floats, hessian: Floats) -> float:
-    """||W X - Q X|| / ||W X|| over the inputs in ``hessian``; 0 where the outputs are."""
-    size = row_errors(weights, hessian).sum()
-    return float(np.sqrt(row_errors(weights - rounded, hessian).sum() / size)) if size > 0 else 0.0
-
-
-def row_errors(rows: Floats, hessian: Floats) -> NDArray[np.float64]:
-    """e H e^T of each row e; not below 0, where float32 could end."""
-    errors: NDArray[np.float64] = np.einsum("rc,rc->r", rows @ hessian, rows, dtype=np.float64)
-    return np.maximum(errors, 0)
 
 
 def pack_codes(rounded: Rounded, cols: int, group: int) -> Matrix:
@@ -104,12 +118,8 @@ def _search_scales(weights: Floats, diagonal: Floats, group: int) -> NDArray[np.
     return best
 
 
-def _spread_errors(weights: Floats, hessian: Floats, scales: Floats) -> NDArray[np.int8]:
-    diagonal = np.diag(hessian)
-    order = np.argsort(-diagonal, kind="stable")
-    damped = hessian[np.ix_(order, order)].astype(np.float64)
-    damped[np.diag_indices_from(damped)] += DAMPING * diagonal.mean(dtype=np.float64)
-    upper = np.ascontiguousarray(np.linalg.cholesky(np.linalg.inv(damped)).T.astype(np.float32))
+def _spread_errors(weights: Floats, seen: Seen, scales: Floats) -> NDArray[np.int8]:
+    order, upper = seen.order, seen.upper
     left = np.ascontiguousarray(weights[:, order].T)  # (C, R): what is still to be rounded, a column a line
     scale = np.ascontiguousarray(scales[:, order].T)
     codes = np.empty(left.shape, np.int8)
