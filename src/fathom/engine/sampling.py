@@ -25,6 +25,7 @@ Bools = npt.NDArray[np.bool_]
 
 MAX_LOGPROBS = 20  # as OpenAI
 MAX_STOPS = 16
+LEAST_TEMPERATURE = 1e-30  # below it float32 logits that differ are as far apart as they can be
 CONSTRAINTS = ("json_schema", "json_object", "regex", "grammar", "choice")
 
 
@@ -226,18 +227,17 @@ class Sampler:
         best = int(logits.argmax())  # the lowest id of equals
         if params.temperature == 0 or params.top_k == 1:
             return best
-        # Scaled in float64 after subtracting the maximum: a tiny temperature can't overflow.
-        scaled = (logits.astype(np.float64) - float(logits[best])) / params.temperature
-        weights = np.exp(scaled)
+        with np.errstate(over="ignore"):  # to -inf, where a token weighs nothing
+            weights = np.exp((logits - logits[best]) / np.float32(max(params.temperature, LEAST_TEMPERATURE)))
         ids = self._head(weights)
-        cumulative = (weights if ids is None else weights[ids]).cumsum()
+        cumulative = (weights if ids is None else weights[ids]).cumsum(dtype=np.float64)
         total = cumulative[-1]
         place = int(np.searchsorted(cumulative, self._random.random() * total, side="right"))
         if place == cumulative.size:  # rounding; the last that weighs anything
             place = int(np.searchsorted(cumulative, total))
         return place if ids is None else int(ids[place])
 
-    def _head(self, weights: Wide) -> npt.NDArray[np.int64] | None:
+    def _head(self, weights: Floats) -> npt.NDArray[np.int64] | None:
         """Ids that survive top_k, top_p and min_p, likeliest first; None if all do. The largest weight is 1."""
         params = self._params
         top_k = params.top_k if 0 < params.top_k < weights.size else 0
@@ -245,19 +245,21 @@ class Sampler:
         if params.top_p < 1:
             if ids is None:
                 # All tokens below this weight together hold less than 1 - top_p: none of them is in the nucleus.
-                total = float(weights.sum())
+                total = float(weights.sum(dtype=np.float64))
                 ids = np.flatnonzero(weights >= (1 - params.top_p) * total / weights.size)
                 ids = ids[np.argsort(-weights[ids], kind="stable")]
             else:
-                total = float(weights[ids].sum())
-            keep = int(np.searchsorted(weights[ids].cumsum(), params.top_p * total)) + 1  # the token that crosses stays
+                total = float(weights[ids].sum(dtype=np.float64))
+            keep = (
+                int(np.searchsorted(weights[ids].cumsum(dtype=np.float64), params.top_p * total)) + 1
+            )  # the token that crosses stays
             ids = ids[:keep]
         if params.min_p > 0:
             ids = np.flatnonzero(weights >= params.min_p) if ids is None else ids[weights[ids] >= params.min_p]
         return ids
 
 
-def _largest(values: Wide, count: int) -> npt.NDArray[np.int64]:
+def _largest(values: Floats | Wide, count: int) -> npt.NDArray[np.int64]:
     """Ids of the ``count`` largest values in descending order; of equal values the lower id comes first."""
     if count >= values.size:
         return np.argsort(-values, kind="stable")
