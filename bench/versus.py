@@ -145,6 +145,8 @@ def compare(args: argparse.Namespace, starts: dict[str, Callable[[], Engine]], a
     for kind in KINDS:
         result[f"{kind}_tok_s"] = {n: round(statistics.median(r[kind] for r in rows), 2) for n, rows in rounds.items()}
     rows = [r for each in rounds.values() for r in each]
-    result["peak_gib"] = {n: round(max(r.get("peak_gib", 0.0) for r in each), 2) for n, each in rounds.items()}
+    result["peak_gib"] = {
+        n: round(max(r["peak_gib"] for r in each), 2) for n, each in rounds.items() if "peak_gib" in each[0]
+    }
     result["other_cpu_percent"] = max(r.get("other_cpu_percent", 0.0) for r in rows)
     print(json.dumps(result))

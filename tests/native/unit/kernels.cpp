@@ -32,15 +32,6 @@ float largest(const Floats& x) {
   return most;
 }
 
-// Columns that share one scale of int8 activations: asked of the kernel itself, which has its own say in it.
-int64_t scale_columns() {
-  Floats x(64, 1.0f), scale(2, -1.0f);
-  std::vector<int8_t> q(64);
-  std::vector<int32_t> sums(4);
-  kernels_portable()->quantize_rows(x.data(), 64, 1, 64, q.data(), scale.data(), sums.data());
-  return scale[1] < 0 ? 64 : 32;
-}
-
 // n rows of activations in int8.
 struct Rounded {
   std::vector<int8_t> q;
@@ -48,10 +39,9 @@ struct Rounded {
   std::vector<int32_t> sums;
   Int8Rows rows;
   Rounded(const Kernels& level, const Floats& x, int64_t ldx, int64_t n, int64_t k) {
-    static const int64_t unit = scale_columns();
-    int64_t padded = (k + unit - 1) / unit * unit;
+    int64_t padded = (k + kRounded - 1) / kRounded * kRounded;
     q.resize(n * padded);
-    scale.resize(n * (padded / unit));
+    scale.resize(n * (padded / kRounded));
     sums.resize(n * (padded / 16));
     level.quantize_rows(x.data(), ldx, n, k, q.data(), scale.data(), sums.data());
     rows = {n, padded, q.data(), scale.data(), sums.data()};
