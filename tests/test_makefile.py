@@ -14,12 +14,12 @@ MAKEFILE = Path(__file__).resolve().parents[1] / "Makefile"
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="needs make")
 
 
-def make(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    """`make chat` in a folder that holds the Makefile alone."""
+def make(folder: Path, target: str = "chat", **settings: str) -> subprocess.CompletedProcess[str]:
+    """`make` in a folder that holds the Makefile alone."""
     shutil.copy(MAKEFILE, folder)
     (folder / "pyproject.toml").touch()
     (folder / "CMakeLists.txt").touch()
-    command = ["make", "chat", *(f"{name}={value}" for name, value in settings.items())]
+    command = [str(shutil.which("make")), target, *(f"{name}={value}" for name, value in settings.items())]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=env | settings)
 
@@ -49,3 +49,12 @@ def test_python_without_venv_is_named(tmp_path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "python3-venv" in done.stderr
     assert not (tmp_path / ".venv").exists()
+
+
+@pytest.mark.parametrize(("target", "missing"), [("sanitize", "cmake g++"), ("aarch64", "qemu-user")])
+def test_what_the_native_tests_need_is_named(target, missing, tmp_path) -> None:
+    done = make(tmp_path, target, PATH=str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"fathom: {target} needs cmake" in done.stderr
+    assert missing in done.stderr.split("install them: sudo apt install ")[1]
+    assert not (tmp_path / "build").exists()
