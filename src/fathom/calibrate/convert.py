@@ -30,7 +30,7 @@ __all__ = ["Loss", "by_op", "quantize_calibrated"]
 
 Floats = NDArray[np.float32]
 SHARED = 1024  # tokens of the layer, whoever they were routed to, that every expert is also fitted to ...
-SHARE = 0.25  # ... with the weight of this many tokens a column together: what decides where few were routed
+SHARE = 1.0  # ... with the weight of this many tokens a column together: what decides where few were routed
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class _ByInputs:
         self.names = frozenset(weight.name for op in gated for weight in op.weights)
         self.losses: list[Loss] = []
         self._layer: tuple[str, Floats] = "", np.empty((0, 0), np.float32)  # read last
-        self._seen: tuple[tuple[str, bool], Seen] = ("", False), Seen(np.empty((0, 0), np.float32))  # made last
+        self._seen: tuple[tuple[str, bool], Seen] = ("", False), Seen(np.empty((0, 0), np.float32), 0)  # made last
 
     def round(self, weight: Weight, group: int) -> Matrix:
         module, matrix, _ = weight.name.rsplit(".", 2)

@@ -22,7 +22,8 @@ __all__ = ["Rounded", "Seen", "pack_codes", "round_by_inputs", "round_plain"]
 
 Floats = NDArray[np.float32]
 LOW, HIGH, ZERO = -8, 7, 8
-DAMPING = 0.01  # of the mean of H's diagonal, added to it: directions never seen count a little
+DAMPING = 0.1  # of the mean of H's diagonal, added to it: directions never seen count, too; and
+SCARCE = 0.5  # times columns / tokens more, or what few tokens happen to show is fitted too closely
 BLOCK = 128  # columns whose errors reach the others in one product
 SHRINK = tuple(np.float32(1 - step / 20) for step in range(9))  # of the scale that spans the group: 1 .. 0.6
 LANES = 16  # rows that a packed line holds
@@ -42,7 +43,7 @@ class Rounded(NamedTuple):
 class Seen:
     """The inputs of a matrix as H = sum x x^T, and what rounding needs of it, made once for all that share them."""
 
-    def __init__(self, hessian: Floats, tokens: int = 0) -> None:
+    def __init__(self, hessian: Floats, tokens: int) -> None:
         self.hessian, self.tokens = hessian, tokens
         self.diagonal: Floats = np.diag(hessian)
         self.order = np.argsort(-self.diagonal, kind="stable")
@@ -51,7 +52,8 @@ class Seen:
     def upper(self) -> Floats:
         """The Cholesky factor U of H^-1 = U^T U, in that order of columns."""
         damped = self.hessian[np.ix_(self.order, self.order)].astype(np.float64)
-        damped[np.diag_indices_from(damped)] += DAMPING * self.diagonal.mean(dtype=np.float64)
+        damping = DAMPING + SCARCE * len(damped) / max(self.tokens, 1)
+        damped[np.diag_indices_from(damped)] += damping * self.diagonal.mean(dtype=np.float64)
         return np.ascontiguousarray(np.linalg.cholesky(np.linalg.inv(damped)).T.astype(np.float32))
 
     def row_errors(self, rows: Floats) -> NDArray[np.float64]:
