@@ -61,7 +61,7 @@ Matrix random_k(Type type, bool has_min, int group, int64_t rows, int64_t cols, 
 }
 
 bool products_agree(const Kernels& level, const Kernels& plain, const Matrix& w, Random& random) {
-  constexpr int64_t n = 5;
+  constexpr int64_t n = 21;  // a tile of 16 tokens and a second
   std::vector<float> x = random.floats(n * w.cols), xt = random.floats(n * w.rows);
   std::vector<float> y(n * w.rows), expected(y), yt(n * w.cols), expected_t(yt);
   level.linear(w, 0, w.rows, x.data(), w.cols, n, y.data(), w.rows);
@@ -143,7 +143,8 @@ bool passes_self_test(const Kernels& level) {
 
 std::vector<const Kernels*> find_usable() {
   CpuFeatures cpu = cpu_features();
-  const Kernels* offered[] = {has_avx512(cpu) ? kernels_avx512() : nullptr, has_avx2(cpu) ? kernels_avx2() : nullptr};
+  const Kernels* offered[] = {has_avx512(cpu) && tiles_work() ? kernels_amx() : nullptr,
+                              has_avx512(cpu) ? kernels_avx512() : nullptr, has_avx2(cpu) ? kernels_avx2() : nullptr};
   std::vector<const Kernels*> usable;
   for (const Kernels* level : offered) {
     if (level == nullptr) continue;
@@ -196,13 +197,14 @@ const Kernels* kernels(const char* level) {
     if (std::strcmp(usable->name, level) == 0) return usable;
     names += (names.empty() ? "" : ", ") + std::string(usable->name);
   }
-  for (const char* known : {"avx512", "avx2"}) {
+  if (std::strcmp("amx-emulated", level) == 0 && has_avx512(cpu_features())) return kernels_amx_emulated();
+  for (const char* known : {"amx", "avx512", "avx2"}) {
     if (std::strcmp(known, level) == 0) {
       throw std::runtime_error("instruction level " + std::string(level) + " can't be used here; usable: " + names);
     }
   }
   throw std::runtime_error("unknown instruction level '" + std::string(level) +
-                           "'; known: portable, avx2, avx512; usable here: " + names);
+                           "'; known: portable, avx2, avx512, amx; usable here: " + names);
 }
 
 const Kernels* kernels() {

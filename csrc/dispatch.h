@@ -18,6 +18,9 @@ CpuFeatures cpu_features();
 // Levels that are compiled in, offered by the CPU and passed their self-test; best first, portable last.
 const std::vector<const Kernels*>& usable_levels();
 
+// Whether AMX tiles can be used: CPU, system and permission offer them and a first product is right. Asked once.
+bool tiles_work();
+
 // The int8 operations done by so many rounds of AMX tile products, on this thread; 0 without AMX.
 int64_t multiply_tiles(int64_t rounds);
 

@@ -61,9 +61,11 @@ struct Kernels {
 const Kernels* kernels_portable();
 const Kernels* kernels_avx2();    // nullptr where not compiled in
 const Kernels* kernels_avx512();  // needs F, BW, VL, DQ and VNNI
+const Kernels* kernels_amx();     // needs those and tiles_work()
+const Kernels* kernels_amx_emulated();  // the same code on tiles in software, for tests: kernels("amx-emulated")
 
 // The best level this CPU has and that passed its self-test against the portable one, or the one FATHOM_CPU names
-// (portable, avx2, avx512). Throws std::runtime_error with a one-line reason when FATHOM_CPU can't be served.
+// (portable, avx2, avx512, amx). Throws std::runtime_error with a one-line reason when FATHOM_CPU can't be served.
 const Kernels* kernels();
 const Kernels* kernels(const char* level);  // by name, for tests; throws as above
 
