@@ -17,21 +17,34 @@ const TileConfig kTiles(16, 64);
 sigjmp_buf escape;
 void jump_out(int) { siglongjmp(escape, 1); }
 
-// One product of ones; nothing here has a destructor that a jump could skip.
-bool multiply_ones() {
+// Products of ones for this many tokens and columns, on all eight tiles; nothing here has a destructor that a jump
+// could skip.
+bool multiply_ones(int height, int depth) {
   alignas(64) uint8_t ones[16][64];
-  alignas(64) int32_t sums[16][16];
+  alignas(64) int32_t sums[4][16][16];
   std::memset(ones, 1, sizeof ones);
-  HardwareTiles::configure(kTiles);
-  HardwareTiles::load<4>(ones, 64);
-  HardwareTiles::load<6>(ones, 64);
-  HardwareTiles::zero<0>();
-  HardwareTiles::product<0, 4, 6>();
-  HardwareTiles::store<0>(sums, 64);
-  HardwareTiles::release();
-  for (auto& row : sums) {
-    for (int32_t sum : row) {
-      if (sum != 64) return false;
+  using Tiles = HardwareTiles;
+  const TileConfig config(height, depth);
+  Tiles::configure(config);
+  Tiles::load<4>(ones, 64);
+  Tiles::load<5>(ones, 64);
+  Tiles::load<6>(ones, 64);
+  Tiles::load<7>(ones, 64);
+  Tiles::zero<0>();
+  Tiles::product<0, 4, 6>();
+  Tiles::product<1, 4, 7>();
+  Tiles::product<2, 5, 6>();
+  Tiles::product<3, 5, 7>();
+  Tiles::store<0>(sums[0], 64);
+  Tiles::store<1>(sums[1], 64);
+  Tiles::store<2>(sums[2], 64);
+  Tiles::store<3>(sums[3], 64);
+  Tiles::release();
+  for (auto& tile : sums) {
+    for (int m = 0; m < height; ++m) {
+      for (int32_t sum : tile[m]) {
+        if (sum != depth) return false;
+      }
     }
   }
   return true;
@@ -46,7 +59,9 @@ bool try_tiles() {
   sigaction(SIGILL, &guard, &illegal);
   sigaction(SIGSEGV, &guard, &fault);
   volatile bool works = false;
-  if (sigsetjmp(escape, 1) == 0) works = multiply_ones();
+  if (sigsetjmp(escape, 1) == 0) {
+    works = multiply_ones(16, 64) && multiply_ones(16, 32) && multiply_ones(5, 64) && multiply_ones(5, 32);
+  }
   sigaction(SIGILL, &illegal, nullptr);
   sigaction(SIGSEGV, &fault, nullptr);
   return works;
