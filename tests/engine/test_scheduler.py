@@ -28,6 +28,17 @@ def test_a_long_prompt_is_cut_on_page_boundaries_beside_a_decode() -> None:
     assert long.ended == "length"
 
 
+def test_a_prompt_leaves_a_token_to_each_decode_behind_it() -> None:
+    scheduler = Scheduler(PagePool(12), budget=128, max_running=4)
+    first, long, last = Request("a", [1] * 5, 2), Request("b", [2] * 300, 1), Request("c", [3] * 5, 9)
+    for request in (first, long, last):
+        scheduler.add(request)
+    for _ in range(2):
+        scheduler.done(scheduler.plan(), [4, 4, 4])
+    assert first.ended == "length"
+    assert scheduler.plan() == [(long, 64), (last, 1)]  # 128 would be the whole budget
+
+
 def test_the_last_to_arrive_is_preempted_and_finds_its_prompt_again() -> None:
     scheduler = Scheduler(PagePool(4), budget=256, max_running=2)
     first, last = Request("a", [1] * 127, 100), Request("b", [2] * 100, 100)
@@ -94,6 +105,9 @@ class Requests(RuleBasedStateMachine):
         assert sum(n for _, n in plan) <= self.budget
         oldest = next((r for r in self.requests if r.ended is None), None)
         assert oldest is None or plan[0][0] is oldest  # the oldest proceeds in every step: nobody starves
+        planned = [request for request, _ in plan]
+        late = [r for r in self.scheduler.running if r not in planned]
+        assert all(len(r.tokens) - r.num_computed > 1 for r in late)  # a long prompt delays no decode
         written: list[int] = []
         for request, n in plan:
             assert n > 0
