@@ -20,7 +20,6 @@ from ..errors import FathomError
 __all__ = ["Sampled", "Sampler", "SamplingParams", "top_logprobs"]
 
 Floats = npt.NDArray[np.float32]
-Wide = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 MAX_LOGPROBS = 20  # as OpenAI
@@ -227,8 +226,12 @@ class Sampler:
         best = int(logits.argmax())  # the lowest id of equals
         if params.temperature == 0 or params.top_k == 1:
             return best
+        weights = (
+            logits - logits[best]
+        )  # one array for all steps: fresh ones of this size cost more than the arithmetic
         with np.errstate(over="ignore"):  # to -inf, where a token weighs nothing
-            weights = np.exp((logits - logits[best]) / np.float32(max(params.temperature, LEAST_TEMPERATURE)))
+            weights /= np.float32(max(params.temperature, LEAST_TEMPERATURE))
+        np.exp(weights, out=weights)
         ids = self._head(weights)
         cumulative = (weights if ids is None else weights[ids]).cumsum(dtype=np.float64)
         total = cumulative[-1]
@@ -259,7 +262,7 @@ class Sampler:
         return ids
 
 
-def _largest(values: Floats | Wide, count: int) -> npt.NDArray[np.int64]:
+def _largest(values: Floats, count: int) -> npt.NDArray[np.int64]:
     """Ids of the ``count`` largest values in descending order; of equal values the lower id comes first."""
     if count >= values.size:
         return np.argsort(-values, kind="stable")
@@ -270,7 +273,8 @@ def _largest(values: Floats | Wide, count: int) -> npt.NDArray[np.int64]:
 
 def top_logprobs(logits: Floats, token: int, count: int) -> tuple[float, tuple[tuple[int, float], ...]]:
     """The raw log-probability of ``token`` and the ``count`` likeliest tokens with theirs, from logits (V,)."""
-    wide = logits.astype(np.float64)
-    log_total = float(np.log(np.exp(wide - wide.max()).sum()) + wide.max())
-    top = _largest(wide, count) if count else ()
-    return float(wide[token]) - log_total, tuple((int(i), float(wide[i]) - log_total) for i in top)
+    most = logits.max()
+    weights = logits - most
+    log_total = float(np.log(np.exp(weights, out=weights).sum(dtype=np.float64))) + float(most)
+    top = _largest(logits, count) if count else ()
+    return float(logits[token]) - log_total, tuple((int(i), float(logits[i]) - log_total) for i in top)
