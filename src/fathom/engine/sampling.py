@@ -226,12 +226,8 @@ class Sampler:
         best = int(logits.argmax())  # the lowest id of equals
         if params.temperature == 0 or params.top_k == 1:
             return best
-        weights = (
-            logits - logits[best]
-        )  # one array for all steps: fresh ones of this size cost more than the arithmetic
         with np.errstate(over="ignore"):  # to -inf, where a token weighs nothing
-            weights /= np.float32(max(params.temperature, LEAST_TEMPERATURE))
-        np.exp(weights, out=weights)
+            weights = np.exp((logits - logits[best]) / np.float32(max(params.temperature, LEAST_TEMPERATURE)))
         ids = self._head(weights)
         cumulative = (weights if ids is None else weights[ids]).cumsum(dtype=np.float64)
         total = cumulative[-1]
