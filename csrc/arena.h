@@ -1,5 +1,8 @@
-// Scratch memory without allocation in the steady state: take() bumps a pointer, reset() forgets everything taken.
+// Memory from the system, and scratch without allocation in the steady state: take() bumps a pointer, reset() forgets
+// everything taken.
 #pragma once
+#include <sys/mman.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -18,6 +21,23 @@ inline AlignedBytes allocate_aligned(int64_t nbytes) {
   auto* p = static_cast<uint8_t*>(std::aligned_alloc(64, (nbytes + 64) / 64 * 64));
   if (!p) throw std::bad_alloc();
   return AlignedBytes(p);
+}
+
+// Zeroed memory on huge pages where the system has them. It is taken as it is touched: address space costs nothing.
+inline std::shared_ptr<void> map_zeroed(int64_t nbytes) {
+  constexpr size_t kHugePage = size_t{1} << 21;
+  size_t size = (static_cast<size_t>(nbytes) + kHugePage - 1) / kHugePage * kHugePage;
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void* mapped = mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (mapped == MAP_FAILED) throw std::bad_alloc();
+  auto* start = static_cast<char*>(mapped);
+  size_t skipped = -reinterpret_cast<uintptr_t>(start) & (kHugePage - 1);
+  if (skipped > 0) munmap(start, skipped);
+  munmap(start + skipped + size, kHugePage - skipped);
+#ifdef MADV_HUGEPAGE
+  madvise(start + skipped, size, MADV_HUGEPAGE);  // a hint; without huge pages it only fails
+#endif
+  return std::shared_ptr<void>(start + skipped, [size](void* p) { munmap(p, size); });
 }
 
 class Arena {

@@ -1,8 +1,9 @@
-// Python face of the program runner, the latent cache and, for tests, the thread pool.
+// Python face of the program runner, the latent pages and, for tests, the thread pool.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <atomic>
@@ -21,6 +22,7 @@ namespace {
 using Tokens = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Seconds = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Table = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Logits = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 View view_of(nb::handle h) {
@@ -64,8 +66,16 @@ Form form_of(const std::string& name) {
   throw std::invalid_argument("form '" + name + "' is not auto, absorbed or expanded");
 }
 
-void forward(Runner& runner, const Tokens& tokens, Cache& cache, const Logits& logits, const std::string& form,
-             nb::object observer, std::optional<Seconds> seconds) {
+// (start, n, table, wanted); the table is copied, as others may run Python while the pass goes on.
+Segment segment_of(nb::handle h) {
+  std::tuple<int64_t, int64_t, Table, int64_t> parts;
+  if (!nb::try_cast(h, parts, false)) throw std::invalid_argument("a segment is (start, n, int32 table, wanted)");
+  auto& [start, n, table, wanted] = parts;
+  return {start, n, {table.data(), table.data() + table.size()}, wanted};
+}
+
+void forward(Runner& runner, const Tokens& tokens, Pages& pages, const nb::list& parts, const Logits& logits,
+             const std::string& form, nb::object observer, std::optional<Seconds> seconds) {
   if (int64_t(logits.shape(1)) != runner.vocab_size()) {
     throw std::invalid_argument("logits have " + std::to_string(logits.shape(1)) + " columns, not vocab_size " +
                                 std::to_string(runner.vocab_size()));
@@ -82,9 +92,11 @@ void forward(Runner& runner, const Tokens& tokens, Cache& cache, const Logits& l
     };
   }
   Form which = form_of(form);
+  std::vector<Segment> segments;
+  for (nb::handle part : parts) segments.push_back(segment_of(part));
   nb::gil_scoped_release release;
-  runner.forward(tokens.data(), int64_t(tokens.size()), cache, logits.data(), int64_t(logits.shape(0)), which, observe,
-                 seconds ? seconds->data() : nullptr);
+  runner.forward(tokens.data(), int64_t(tokens.size()), pages, segments, logits.data(), int64_t(logits.shape(0)), which,
+                 observe, seconds ? seconds->data() : nullptr);
 }
 
 // ---- the pool: how fast all threads together read memory; the rest for tests ----
@@ -143,14 +155,13 @@ void bind_runner(nb::module_& m) {
       .def("run", &run_python, "chunks"_a, "work"_a)
       .def("count", &count_chunks, "jobs"_a, "chunks"_a, nb::call_guard<nb::gil_scoped_release>());
 
-  nb::class_<Cache>(m, "Cache")
-      .def(nb::init<int64_t, int64_t, const std::string&>(), "layers"_a, "width"_a, "dtype"_a = "float32")
-      .def_prop_ro("layers", &Cache::layers)
-      .def_prop_ro("width", &Cache::width)
-      .def_prop_ro("dtype", &Cache::dtype)
-      .def_prop_ro("tokens", &Cache::tokens)
-      .def_prop_ro("nbytes", &Cache::nbytes)
-      .def("truncate", &Cache::truncate, "tokens"_a);
+  nb::class_<Pages>(m, "Pages")
+      .def(nb::init<int64_t, int64_t, const std::string&, int64_t>(), "layers"_a, "width"_a, "dtype"_a, "count"_a)
+      .def_prop_ro("layers", &Pages::layers)
+      .def_prop_ro("width", &Pages::width)
+      .def_prop_ro("dtype", &Pages::dtype)
+      .def_prop_ro("count", &Pages::count)
+      .def_prop_ro("page_bytes", &Pages::page_bytes);
 
   nb::class_<Runner>(m, "Runner")
       .def(
@@ -166,7 +177,7 @@ void bind_runner(nb::module_& m) {
       .def_prop_ro("embeddings", &Runner::embeddings)
       .def_prop_ro("layers", &Runner::layers)
       .def_prop_ro("cache_width", &Runner::cache_width)
-      .def("forward", &forward, "tokens"_a, "cache"_a, "logits"_a, "form"_a = "auto", "observer"_a = nb::none(),
-           "seconds"_a = nb::none());
+      .def("forward", &forward, "tokens"_a, "pages"_a, "segments"_a, "logits"_a, "form"_a = "auto",
+           "observer"_a = nb::none(), "seconds"_a = nb::none());
   m.attr("MAX_TOKENS") = kMaxTokens;
 }

@@ -3,12 +3,9 @@
 
 #include <cstring>
 #include <mutex>
-#include <new>
 #include <stdexcept>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "arena.h"
 
 namespace fathom {
 namespace {
@@ -46,37 +43,17 @@ struct PlaneBytes {
 // Matrices lie one after the other in slabs on huge pages: streaming weights through 4 KiB pages costs 10 to 25 % of the
 // memory's speed (measured on Zen 4, November 2026). A slab lives as long as any of its matrices.
 
-constexpr int64_t kHugePage = int64_t{1} << 21;
 constexpr int64_t kSlab = int64_t{1} << 26;
-
-// Zeroed memory, `bytes` a multiple of kHugePage.
-std::shared_ptr<void> zeroed(int64_t bytes) {
-  auto size = static_cast<size_t>(bytes);
-#if defined(__linux__)
-  void* mapped = mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapped == MAP_FAILED) throw std::bad_alloc();
-  auto* start = static_cast<char*>(mapped);
-  size_t skipped = static_cast<size_t>(-reinterpret_cast<intptr_t>(start) & (kHugePage - 1));
-  if (skipped > 0) munmap(start, skipped);
-  munmap(start + skipped + size, kHugePage - skipped);
-  madvise(start + skipped, size, MADV_HUGEPAGE);  // a hint; without huge pages it only fails
-  return std::shared_ptr<void>(start + skipped, [size](void* p) { munmap(p, size); });
-#else
-  void* memory = ::operator new(size, std::align_val_t{kAlign});
-  std::memset(memory, 0, size);
-  return std::shared_ptr<void>(memory, [](void* p) { ::operator delete(p, std::align_val_t{kAlign}); });
-#endif
-}
 
 // Zeroed memory for one matrix, aligned to kAlign: its own where it is large, else a part of the current slab.
 std::shared_ptr<void> storage(int64_t bytes) {
-  if (bytes > kSlab / 4) return zeroed((bytes + kHugePage - 1) / kHugePage * kHugePage);
+  if (bytes > kSlab / 4) return map_zeroed(bytes);
   static std::mutex mutex;
   static std::shared_ptr<void> slab;
   static int64_t used = kSlab;
   std::lock_guard<std::mutex> lock(mutex);
   if (used + bytes > kSlab) {
-    slab = zeroed(kSlab);
+    slab = map_zeroed(kSlab);
     used = 0;
   }
   std::shared_ptr<void> part(slab, static_cast<char*>(slab.get()) + used);  // shares the slab's owner

@@ -14,7 +14,7 @@ class Embedding : public Op {
   void run(Pass& p) const override {
     Rows y = p.rows(out_);
     p.pool.split(y.n, 1, double(out_.width), [&](int64_t begin, int64_t end, int) {
-      for (int64_t t = begin; t < end; ++t) p.k.row(table_, p.tokens[p.first + t], y[t]);
+      for (int64_t t = begin; t < end; ++t) p.k.row(table_, p.tokens[t].id, y[t]);
     });
   }
 

@@ -1,7 +1,10 @@
 #include "runner.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
+#include <sstream>
 #include <stdexcept>
 
 namespace fathom {
@@ -16,6 +19,13 @@ std::unique_ptr<Op> make_op(const OpSpec& spec) {
     if (auto op = make(spec)) return op;
   }
   throw std::invalid_argument("unknown op '" + spec.kind + "' (" + spec.name + ")");
+}
+
+template <class... Parts>
+[[noreturn]] void fail(const Parts&... parts) {
+  std::ostringstream message;
+  (message << ... << parts);
+  throw std::invalid_argument(message.str());
 }
 
 }  // namespace
@@ -72,7 +82,7 @@ Rows Pass::rows(const View& view) const {
   if (view.buffer == runner.logits_buffer_) return {logits, view.width, n};
   int64_t ld = runner.widths_[view.buffer];
   auto* base = reinterpret_cast<float*>(runner.buffers_[view.buffer].get());
-  return {base + first * ld + view.offset, ld, n};
+  return {base + view.offset, ld, n};
 }
 
 Operand Pass::operand(const View& view, bool packed) {
@@ -80,11 +90,10 @@ Operand Pass::operand(const View& view, bool packed) {
   Operand operand{x.data, x.ld, n, {}};
   if (!packed) return operand;
   auto& kept = runner.rounded_[view.buffer];
-  if (kept.first != first || kept.n != n || !same(kept.view, view)) {
+  if (kept.n != n || !same(kept.view, view)) {
     kept.arena.reset();
     kept.rows = quantize(x.data, x.ld, n, view.width, kept.arena);
     kept.view = view;
-    kept.first = first;
     kept.n = n;
   }
   operand.q = kept.rows;
@@ -104,29 +113,23 @@ Int8Rows Pass::quantize(const float* x, int64_t ldx, int64_t rows, int64_t cols,
 }
 
 const float* Pass::rotations(const std::vector<double>& inv_freq, double factor) {
-  Runner::Rotations* found = nullptr;
-  for (auto& r : runner.rotations_) {
-    if (r.factor == factor && r.inv_freq == inv_freq) found = &r;
-  }
-  if (!found) {
-    runner.rotations_.push_back({inv_freq, factor, -1, 0, {}});
-    found = &runner.rotations_.back();
-  }
-  if (found->position != position || found->n < first + n) {
+  auto same = [&](const auto& r) { return r.factor == factor && r.inv_freq == inv_freq; };
+  auto found = std::find_if(runner.rotations_.begin(), runner.rotations_.end(), same);
+  if (found == runner.rotations_.end()) found = runner.rotations_.insert(found, {inv_freq, factor, 0, {}});
+  if (found->n != n) {
     size_t half = inv_freq.size();
-    found->table.resize((first + n) * 2 * half);
-    for (int64_t t = 0; t < first + n; ++t) {
+    found->table.resize(n * 2 * half);
+    for (int64_t t = 0; t < n; ++t) {
       float* row = found->table.data() + t * 2 * half;
       for (size_t i = 0; i < half; ++i) {
-        float angle = static_cast<float>(position + t) * static_cast<float>(inv_freq[i]);  // as the official code
+        float angle = static_cast<float>(tokens[t].position) * static_cast<float>(inv_freq[i]);  // as the official code
         row[i] = static_cast<float>(std::cos(double(angle)) * factor);
         row[half + i] = static_cast<float>(std::sin(double(angle)) * factor);
       }
     }
-    found->position = position;
-    found->n = first + n;
+    found->n = n;
   }
-  return found->table.data() + first * 2 * inv_freq.size();
+  return found->table.data();
 }
 
 void multiply(const Kernels& k, const Matrix& w, int64_t row0, int64_t row1, const Operand& x, float* y, int64_t ldy) {
@@ -184,49 +187,107 @@ void Runner::plan(const std::vector<OpSpec>& ops) {
       spec.expect(cache_width_ == 0 || cache_width_ == width, "layers differ in the width of the latent");
       cache_width_ = width;
       layers_ = std::max(layers_, spec.integer("layer") + 1);
+      spec.expect(i < tail, "attention in the tail");
     }
     steps_.push_back({make_op(spec), spec.output, i >= tail});
+  }
+  std::vector<bool> filled(widths_.size(), false);
+  for (size_t i = tail; i < ops.size(); ++i) {
+    for (const View& view : ops[i].inputs) {
+      if (!filled[view.buffer]) tail_inputs_.push_back(view.buffer);
+      filled[view.buffer] = true;
+    }
+    filled[ops[i].output.buffer] = true;
   }
   if (logits_buffer_ < 0 || embeddings_ == 0 || layers_ == 0) {
     throw std::invalid_argument("a program needs an embedding, latent attention and a head");
   }
 }
 
-void Runner::forward(const int32_t* tokens, int64_t n, Cache& cache, float* logits, int64_t wanted, Form form,
-                     const Observer& observer, double* seconds) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (n < 1 || n > kMaxTokens) {
-    throw std::invalid_argument(std::to_string(n) + " tokens in one pass; 1.." + std::to_string(kMaxTokens) + " go");
-  }
-  if (wanted < 0 || wanted > n) {
-    throw std::invalid_argument("logits of " + std::to_string(wanted) + " out of " + std::to_string(n) + " tokens");
-  }
-  if (cache.width() != cache_width_ || cache.layers() != layers_) {
-    throw std::invalid_argument("the cache is of another model: " + std::to_string(cache.layers()) + " layers x " +
-                                std::to_string(cache.width()) + " instead of " + std::to_string(layers_) + " x " +
-                                std::to_string(cache_width_));
+void Runner::check(const int32_t* tokens, int64_t n, const Pages& pages, const std::vector<Segment>& segments,
+                   int64_t wanted) const {
+  if (n < 1 || n > kMaxTokens) fail(n, " tokens in one pass; 1..", kMaxTokens, " go");
+  if (pages.width() != cache_width_ || pages.layers() != layers_) {
+    fail("the cache is of another model: ", pages.layers(), " layers x ", pages.width(), " instead of ", layers_, " x ",
+         cache_width_);
   }
   for (int64_t t = 0; t < n; ++t) {
-    if (tokens[t] < 0 || tokens[t] >= embeddings_) {
-      throw std::invalid_argument("token id " + std::to_string(tokens[t]) + " is not in 0.." +
-                                  std::to_string(embeddings_ - 1));
+    if (tokens[t] < 0 || tokens[t] >= embeddings_) fail("token id ", tokens[t], " is not in 0..", embeddings_ - 1);
+  }
+  std::vector<int32_t> written;
+  int64_t total = 0, total_wanted = 0;
+  for (const Segment& s : segments) {
+    auto room = static_cast<int64_t>(s.table.size()) * Pages::kTokens;
+    if (s.n < 1 || s.n > n) fail("a segment of ", s.n, " out of ", n, " tokens");
+    if (s.start < 0 || s.start > room - s.n) fail(s.n, " tokens from ", s.start, " on in a table of ", room);
+    if (s.wanted < 0 || s.wanted > s.n) fail("logits of ", s.wanted, " out of ", s.n, " tokens");
+    for (int64_t i = 0; i * Pages::kTokens < s.start + s.n; ++i) {
+      int32_t page = s.table[i];
+      if (page < 0 || page >= pages.count()) fail("page ", page, " is not in 0..", pages.count() - 1);
+      if ((i + 1) * Pages::kTokens > s.start) written.push_back(page);
+    }
+    total += s.n;
+    total_wanted += s.wanted;
+  }
+  if (total != n) fail("segments of ", total, " tokens, not ", n);
+  if (total_wanted != wanted) fail("segments want ", total_wanted, " rows of logits, not ", wanted);
+  std::sort(written.begin(), written.end());
+  auto twice = std::adjacent_find(written.begin(), written.end());
+  if (twice != written.end()) fail("page ", *twice, " is written twice");
+}
+
+void Runner::lay_out(Pass& pass, const int32_t* tokens, const std::vector<Segment>& segments, Form form) {
+  constexpr int64_t kPage = Pages::kTokens;
+  for (const Segment& s : segments) {
+    int64_t row = static_cast<int64_t>(pass.tokens.size()), end = s.start + s.n;
+    for (int64_t i = 0; i < s.n; ++i) pass.tokens.push_back({*tokens++, s.start + i, s.table.data()});
+    int64_t first = form == Form::Auto ? (s.start + kPage - 1) / kPage * kPage : form == Form::Expanded ? s.start : end;
+    int64_t last = form == Form::Auto ? end / kPage * kPage : end;
+    if (first >= last) first = last = end;
+    if (first < last) pass.expanded.push_back({row + first - s.start, last - first});
+    for (auto [from, to] : {std::pair{s.start, first}, std::pair{last, end}}) {
+      for (; from < to; from += kAbsorbed) {
+        pass.absorbed.push_back({row + from - s.start, std::min(kAbsorbed, to - from)});
+      }
     }
   }
-  cache.reserve(cache.tokens() + n);
-  for (auto& kept : rounded_) kept.first = -1;
-  Pass pass{*this, pool_, k_, arena_, workers_, cache, tokens, cache.tokens(), 0, n, form, logits};
+}
+
+// Moves the rows whose logits are wanted to the front.
+void Runner::keep_wanted(Pass& pass, const std::vector<Segment>& segments) {
+  int64_t end = 0;
+  pass.n = 0;
+  for (const Segment& s : segments) {
+    end += s.n;
+    for (int64_t row = end - s.wanted; row < end; ++row, ++pass.n) {
+      pass.tokens[pass.n] = pass.tokens[row];
+      for (int b : tail_inputs_) {
+        auto* data = reinterpret_cast<float*>(buffers_[b].get());
+        if (row != pass.n) std::memcpy(data + pass.n * widths_[b], data + row * widths_[b], widths_[b] * sizeof(float));
+      }
+    }
+  }
+  for (auto& kept : rounded_) kept.n = 0;
+  for (auto& kept : rotations_) kept.n = 0;
+}
+
+void Runner::forward(const int32_t* tokens, int64_t n, Pages& pages, const std::vector<Segment>& segments,
+                     float* logits, int64_t wanted, Form form, const Observer& observer, double* seconds) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  check(tokens, n, pages, segments, wanted);
+  for (auto& kept : rounded_) kept.n = 0;
+  for (auto& kept : rotations_) kept.n = 0;
+  Pass pass{*this, pool_, k_, arena_, workers_, pages, logits, n};
+  lay_out(pass, tokens, segments, form);
   auto clock = [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); };
   double started = seconds ? clock() : 0;
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
-    if (step.tail) {
-      if (wanted == 0) break;
-      pass.first = n - wanted;
-      pass.n = wanted;
-    }
+    if (step.tail && wanted == 0) break;
+    if (step.tail && !steps_[i - 1].tail) keep_wanted(pass, segments);
     arena_.reset();
     step.op->run(pass);
-    rounded_[step.output.buffer].first = -1;
+    rounded_[step.output.buffer].n = 0;
     if (seconds) {
       double ended = clock();
       seconds[i] += ended - started;
@@ -234,7 +295,6 @@ void Runner::forward(const int32_t* tokens, int64_t n, Cache& cache, float* logi
     }
     if (observer) observer(i, pass.rows(step.output), step.output.width);
   }
-  cache.commit(cache.tokens() + n);
 }
 
 }  // namespace fathom

@@ -1,5 +1,5 @@
 // Runs a lowered program: a flat list of ops over float32 buffers with one row per token. A forward pass of up to
-// kMaxTokens tokens of one sequence is one call; nothing here knows the architecture.
+// kMaxTokens tokens of any number of sequences is one call; nothing here knows the architecture.
 #pragma once
 #include <functional>
 #include <map>
@@ -9,13 +9,14 @@
 #include <vector>
 
 #include "arena.h"
-#include "cache.h"
 #include "kernels.h"
+#include "pages.h"
 #include "pool.h"
 
 namespace fathom {
 
-constexpr int64_t kMaxTokens = 512;
+constexpr int64_t kMaxTokens = 2048;
+constexpr int64_t kAbsorbed = 128;  // tokens whose attention is computed absorbed at a time
 
 // Columns [offset, offset + width) of the rows of a buffer.
 struct View {
@@ -56,31 +57,52 @@ struct Operand {
   Operand rows(int64_t begin, int64_t count) const;
 };
 
+// The form of attention. Auto: tokens in pages that lie wholly inside their segment expanded, others absorbed. So it
+// hangs on positions alone where segments are cut between pages.
 enum class Form { Auto, Absorbed, Expanded };
+
+// New tokens of one sequence at the positions [start, start + n). Its latents, old and new, lie in table[0], table[1] ...
+struct Segment {
+  int64_t start, n;
+  std::vector<int32_t> table;
+  int64_t wanted;  // logits of so many last tokens
+};
+
+// A row of a pass.
+struct Token {
+  int32_t id;
+  int64_t position;
+  const int32_t* table;  // its segment's
+};
+
+// Rows [row, row + n) of a pass: consecutive tokens of one segment.
+struct Span {
+  int64_t row, n;
+};
 
 class Runner;
 
 // One forward pass as the ops see it. Tail ops (those behind the last attention) see only the rows whose logits are
-// wanted.
+// wanted, moved together.
 struct Pass {
   Runner& runner;
   Pool& pool;
   const Kernels& k;
   Arena& arena;                 // scratch of the op that runs
   std::vector<Arena>& workers;  // scratch of each thread; reset it before use
-  Cache& cache;
-  const int32_t* tokens;
-  int64_t position;  // of the first token
-  int64_t first, n;  // rows of this op: [first, first + n) of the pass
-  Form form;
+  Pages& pages;
   float* logits;
+  int64_t n = 0;                      // rows of this op
+  std::vector<Token> tokens = {};     // of each row
+  std::vector<Span> expanded = {};    // rows of the two forms of attention; absorbed ones in spans of at most kAbsorbed
+  std::vector<Span> absorbed = {};
 
   Rows rows(const View& view) const;
   // The view as packed and/or dense matrices read it. Rounded rows are kept until the buffer is written again, so
   // q_a and kv_a, or router, experts and shared experts, round once.
   Operand operand(const View& view, bool packed);
   Int8Rows quantize(const float* x, int64_t ldx, int64_t rows, int64_t cols, Arena& into);
-  // cos (dim / 2) | sin (dim / 2) of every position of the pass; angles are products in float32.
+  // cos (dim / 2) | sin (dim / 2) of the position of every row; angles are products in float32.
   const float* rotations(const std::vector<double>& inv_freq, double factor);
 };
 
@@ -107,11 +129,11 @@ class Runner {
 
   Runner(const std::vector<OpSpec>& ops, const std::vector<int64_t>& buffers, int threads);
 
-  // Runs n tokens behind those in the cache and appends them to it; writes the logits of the last `wanted` ones,
-  // (wanted, vocab_size); adds the seconds each op takes to `seconds` unless null. An exception leaves the cache as it
-  // was.
-  void forward(const int32_t* tokens, int64_t n, Cache& cache, float* logits, int64_t wanted, Form form,
-               const Observer& observer, double* seconds = nullptr);
+  // Runs the n tokens of all segments, one behind the other, and writes their latents to the segments' pages and the
+  // `wanted` logits of all to (wanted, vocab_size); adds the seconds each op takes to `seconds` unless null. Whatever
+  // is thrown, other pages are as they were.
+  void forward(const int32_t* tokens, int64_t n, Pages& pages, const std::vector<Segment>& segments, float* logits,
+               int64_t wanted, Form form, const Observer& observer, double* seconds = nullptr);
 
   int threads() const { return pool_.threads(); }
   size_t ops() const { return steps_.size(); }
@@ -127,20 +149,24 @@ class Runner {
     View output;
     bool tail;
   };
-  struct Rounded {  // the int8 form of a view, and of which rows
+  struct Rounded {  // the int8 form of a view, and of how many rows
     View view;
-    int64_t first = -1, n = 0;
+    int64_t n = 0;
     Int8Rows rows;
     Arena arena;
   };
   struct Rotations {
     std::vector<double> inv_freq;
     double factor;
-    int64_t position = -1, n = 0;
+    int64_t n = 0;  // rows of this pass that are in the table
     std::vector<float> table;
   };
 
   void plan(const std::vector<OpSpec>& ops);
+  void check(const int32_t* tokens, int64_t n, const Pages& pages, const std::vector<Segment>& segments,
+             int64_t wanted) const;
+  void lay_out(Pass& pass, const int32_t* tokens, const std::vector<Segment>& segments, Form form);
+  void keep_wanted(Pass& pass, const std::vector<Segment>& segments);
 
   const Kernels& k_;
   Pool pool_;
@@ -150,6 +176,7 @@ class Runner {
   std::vector<Rounded> rounded_;  // one per buffer
   std::vector<Rotations> rotations_;
   std::vector<Step> steps_;
+  std::vector<int> tail_inputs_;  // buffers that the tail finds filled
   Arena arena_;
   std::vector<Arena> workers_;
   int logits_buffer_ = -1;

@@ -66,10 +66,10 @@ def cpu_features() -> dict[str, bool]: ...
 
 MAX_TOKENS: int  # tokens of one Runner.forward
 
-class Cache:
-    """The latent cache of one sequence: pages of 64 tokens x layers x width, grown on demand."""
+class Pages:
+    """Latents in pages of 64 tokens x layers x width. All are address space; memory is taken where they are written."""
 
-    def __init__(self, layers: int, width: int, dtype: str = "float32") -> None:
+    def __init__(self, layers: int, width: int, dtype: str, count: int) -> None:
         """dtype: "float32" or "bfloat16"."""
     @property
     def layers(self) -> int: ...
@@ -78,11 +78,9 @@ class Cache:
     @property
     def dtype(self) -> str: ...
     @property
-    def tokens(self) -> int: ...
+    def count(self) -> int: ...
     @property
-    def nbytes(self) -> int: ...
-    def truncate(self, tokens: int) -> None:
-        """Forget all but the first tokens; their pages are given back."""
+    def page_bytes(self) -> int: ...
 
 class Runner:
     """A lowered program. Ops are (kind, name, inputs, output, weights, attributes), views (buffer, offset, width)."""
@@ -103,15 +101,19 @@ class Runner:
     def forward(
         self,
         tokens: NDArray[np.int32],
-        cache: Cache,
+        pages: Pages,
+        segments: list[tuple[int, int, NDArray[np.int32], int]],
         logits: NDArray[np.float32],
         form: str = "auto",
         observer: Callable[[int, NDArray[np.float32]], None] | None = None,
         seconds: NDArray[np.float64] | None = None,
     ) -> None:
-        """Append tokens to the cache; fill ``logits`` (m, vocab_size) with those of the last m of them.
+        """One pass over the tokens of all segments (start, n, table, wanted), one behind the other.
 
-        ``seconds``: the time of each op is added to its place.
+        Those of a segment have the positions ``start`` ... of the sequence whose latents lie in the pages of ``table``,
+        where theirs are written. Fills ``logits`` (sum of wanted, vocab_size) with those of the last ``wanted`` tokens
+        of each segment. No two segments may write the same page. ``seconds``: the time of each op is added to its
+        place.
         """
 
 # The thread pool and single kernels, for tests and measurements.

@@ -46,7 +46,6 @@ __all__ = ["LLM", "Completion", "Delta", "SamplingParams", "Timings", "ToolCall"
 
 Prompt = str | Sequence[int]
 Messages = Sequence[Mapping[str, Any]]
-CHUNK = 512  # prompt tokens a forward pass
 LEAST_CONTEXT = 512  # tokens below which a model that hardly fits is refused rather than cut short
 MOST_THREADS = 1024  # what the native pool takes
 
@@ -194,7 +193,7 @@ class LLM:
         needed, free = 4 * len(ids) * self.config.vocab_size, memory().available
         if needed > free:
             raise FathomError("memory", what=f"{len(ids)} rows of logits", needed=human(needed), free=human(free))
-        logits = self.engine.forward(ids, self.engine.new_cache(), logits="all")
+        logits = self.engine.forward(ids, self.engine.new_cache(len(ids)), logits="all")
         if not np.isfinite(logits).all():
             raise FathomError("not_finite")
         return logits
@@ -524,8 +523,7 @@ def _fitting_context(
 
 
 def _memory_needed(program: Program, weights: int, cache_dtype: str, context: int) -> int:
-    scratch = scratch_bytes(program, min(CHUNK, context), context, cores())
-    return weights + cache_bytes(program, context, cache_dtype) + scratch
+    return weights + cache_bytes(program, context, cache_dtype) + scratch_bytes(program, context, cores())
 
 
 def _generation_defaults(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -343,7 +343,7 @@ def _native(checkpoint: Checkpoint, program: Program, dtype: str) -> Run:
         from .weights.load import load_weights
 
         model = NativeModel(program, load_weights(checkpoint, program, dtype), cache_dtype="float32")
-        model.forward(tokens, model.new_cache(), logits="all", capture=capture)
+        model.forward(tokens, model.new_cache(len(tokens)), logits="all", capture=capture)
 
     return run
 

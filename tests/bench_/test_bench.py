@@ -70,7 +70,7 @@ def test_every_op_is_timed_and_rows_add_up(bench, monkeypatch) -> None:
     assert all(row["ms"] >= 0 for row in rows)
 
 
-def test_attention_takes_the_form_with_less_arithmetic() -> None:
+def test_attention_of_new_whole_pages_is_expanded() -> None:
     from fathom.config import ModelConfig
     from fathom.model.program import build_program
     from shapes import LITE
@@ -79,6 +79,8 @@ def test_attention_takes_the_form_with_less_arithmetic() -> None:
     attention = next(op for op in ops if op.kind == "latent_attention")
     assert kernels._macs(attention, 1, 4096, 4097) == attention.macs(4097)
     assert kernels._macs(attention, 512, 0, 256) == 512 * attention.macs(256, "expanded")
+    ragged = 63 * attention.macs(128) + 64 * attention.macs(128, "expanded") + 65 * attention.macs(0)
+    assert kernels._macs(attention, 127, 65, 128) == ragged
 
 
 def test_a_log_grows_by_one_line_an_op(bench, tmp_path) -> None:

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fathom._native import Matrix
 from fathom.config import ModelConfig
-from fathom.engine.runner import NativeModel
+from fathom.engine.pages import PAGE
+from fathom.engine.runner import Cache, NativeModel, Segment
 from fathom.errors import FathomError
 from fathom.model.program import build_program
 from parity.cases import CONFIGS, GROUPS_V2, V2, V3, Case, yarn
@@ -92,7 +95,7 @@ def truth(name: str, n: int) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["grouped", "odd"])
 def test_absorbed_expanded_chunked_and_cached_are_equal(name: str) -> None:
-    """700 tokens: two passes, six splits of the cache, eleven pages."""
+    """700 tokens: six splits of the cache, eleven pages."""
     m, ids = model(name), tokens(name, 700)
     expected = truth(name, 700)
     for form in ("absorbed", "expanded", "auto"):
@@ -136,6 +139,101 @@ def test_results_do_not_depend_on_the_number_of_threads_for_one_token() -> None:
     ids = tokens("odd", 40)
     one, two = (in_pieces(model("odd", threads=t), ids, [1] * 39) for t in (1, 3))
     np.testing.assert_array_equal(one, two)
+
+
+# Prompts; the last two begin with the first 128 tokens of the third. DECODED tokens follow each.
+LENGTHS, SHARES, SHARED, DECODED = (5, 150, 200, 192, 131), (3, 4), 128, 4
+
+
+@memoize
+def batch_model(kind: str) -> NativeModel:
+    if kind == "float":
+        return model("odd")
+    return model("grouped", packed(arrays("grouped"), 4), cache_dtype="bfloat16")
+
+
+@memoize
+def sequences(kind: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Tokens, and the logits of all: the prompt in one pass, then token by token."""
+    m, random = batch_model(kind), np.random.default_rng(3)
+    ids = [random.integers(0, m.program.config.vocab_size, n + DECODED) for n in LENGTHS]
+    for i in SHARES:
+        ids[i][:SHARED] = ids[2][:SHARED]
+    return ids, [in_pieces(m, x, [n] + [1] * (DECODED - 1)) for x, n in zip(ids, LENGTHS, strict=True)]
+
+
+@pytest.mark.parametrize("kind", ["float", "packed"])
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_results_do_not_depend_on_company_cuts_between_pages_or_where_pages_lie(kind: str, data: st.DataObject) -> None:
+    m, (ids, expected) = batch_model(kind), sequences(kind)
+    needed = [-(-len(x) // PAGE) for x in ids]
+    pages = m.new_pages(sum(needed))
+    numbers = np.split(np.array(data.draw(st.permutations(range(sum(needed)))), np.int32), np.cumsum(needed)[:-1])
+    computed, waiting = [0] * len(ids), set()
+    for i in SHARES:
+        if data.draw(st.booleans()):
+            numbers[i][: SHARED // PAGE] = numbers[2][: SHARED // PAGE]
+            computed[i] = SHARED
+            waiting.add(i)
+    while left := [
+        i for i, x in enumerate(ids) if computed[i] < len(x) and not (i in waiting and computed[2] < SHARED)
+    ]:
+        segments, ends = [], []
+        for i in data.draw(st.lists(st.sampled_from(left), min_size=1, unique=True)):
+            start = computed[i]
+            cuts = [cut for cut in (PAGE, 2 * PAGE, 3 * PAGE) if start < cut < LENGTHS[i]]
+            end = data.draw(st.sampled_from([*cuts, LENGTHS[i]])) if start < LENGTHS[i] else start + 1
+            wanted = data.draw(st.integers(0, end - start))
+            segments.append(Segment(ids[i][start:end], start, numbers[i], wanted))
+            ends.append((i, end))
+        logits, at = m.step(segments, pages), 0
+        for (i, end), segment in zip(ends, segments, strict=True):
+            rows = expected[i][end - segment.wanted : end]
+            np.testing.assert_array_equal(logits[at : at + segment.wanted], rows)
+            computed[i], at = end, at + segment.wanted
+        assert at == len(logits)
+
+
+def test_a_prompt_of_several_passes_is_cut_between_pages() -> None:
+    """Also where it does not begin on one: what follows the first cut is as it would be from there on."""
+    m, n = model("odd"), 2 * NativeModel.max_tokens + 10
+    ids, cache = tokens("odd", n), model("odd").new_cache(n)
+    m.forward(ids[:10], cache, logits="none")
+    got = m.forward(ids[10:], cache)
+    other = m.new_cache(n)
+    m.forward(ids[:10], other, logits="none")
+    m.forward(ids[10 : m.max_tokens], other, logits="none")
+    np.testing.assert_array_equal(m.forward(ids[m.max_tokens :], other), got)
+    assert cache.nbytes == -(-n // PAGE) * PAGE * 3 * (27 + 6) * 4
+
+
+def test_an_error_in_a_pass_leaves_the_pages_of_others_as_they_were() -> None:
+    m, (ids, expected) = batch_model("float"), sequences("float")
+    mine, other = Cache(m.new_pages(8)), Cache(m.new_pages(1))
+    mine.table, other.table, other.pages = np.array([6, 1, 4], np.int32), np.array([5, 0, 7], np.int32), mine.pages
+    m.forward(ids[1][:-1], mine)
+
+    def fail(op: str, rows: np.ndarray) -> None:
+        if op == "model.layers.1.attention_residual":
+            raise RuntimeError("planted")
+
+    with pytest.raises(RuntimeError, match="planted"):
+        m.forward(ids[2][:150], other, capture=fail)
+    for bad in (
+        Segment(ids[2], 0, other.table),
+        Segment(ids[2][:3], 0, mine.table[:1] + 3),
+        Segment([1], -1, other.table),
+    ):
+        with pytest.raises(ValueError, match=r"table|page"):
+            m.step([Segment(ids[2][:1], 0, other.table), bad], mine.pages)
+    for bad in ([], [131], [1.5]):
+        with pytest.raises(FathomError):
+            m.step([Segment(bad, 0, other.table)], mine.pages)
+    assert other.tokens == 0
+    np.testing.assert_array_equal(
+        m.step([Segment(ids[1][-1:], len(ids[1]) - 1, mine.table)], mine.pages), expected[1][-1:]
+    )
 
 
 def test_a_truncated_cache_goes_on_as_if_nothing_had_been() -> None:
@@ -231,10 +329,10 @@ def test_capture_sees_every_op_in_order() -> None:
 
 
 def test_capture_joins_the_chunks_of_a_long_input() -> None:
-    m, ids = model("grouped"), tokens("grouped", 600)
+    m, ids = model("grouped"), tokens("grouped", NativeModel.max_tokens + 9)
     seen: dict[str, np.ndarray] = {}
     logits = run(m, ids, capture=lambda op, rows: seen.update({op: rows}))
-    assert {rows.shape[0] for rows in seen.values()} == {600}
+    assert {rows.shape[0] for rows in seen.values()} == {len(ids)}
     np.testing.assert_array_equal(seen["lm_head"], logits)
     np.testing.assert_array_equal(seen["model.embed_tokens"], arrays("grouped")["model.embed_tokens.weight"][ids])
 
@@ -297,13 +395,30 @@ def test_missing_and_misshapen_weights_are_named() -> None:
     assert error.value.code == "tensor_shape"
 
 
+def test_a_cache_has_room_for_what_was_asked_and_says_what_it_uses() -> None:
+    m = model("v2_dense")
+    cache = m.new_cache(65)
+    assert (cache.pages.count, cache.tokens, cache.nbytes) == (2, 0, 0)
+    m.forward(tokens("v2_dense", 65), cache)
+    assert (cache.tokens, cache.nbytes) == (65, 2 * cache.pages.page_bytes)
+    cache.truncate(64)
+    assert (cache.tokens, cache.nbytes) == (64, cache.pages.page_bytes)
+    for tokens_ in (65, -1):
+        with pytest.raises(ValueError, match=f"cannot truncate a cache of 64 tokens to {tokens_}"):
+            cache.truncate(tokens_)
+    with pytest.raises(ValueError, match="65 tokens from 64 on in a table of 128"):
+        m.forward(tokens("v2_dense", 65), cache)
+    assert cache.tokens == 64
+    assert m.new_cache().pages.count == 40  # 2560 tokens
+
+
 def test_a_cache_of_another_model_is_refused() -> None:
     with pytest.raises(ValueError, match="the cache is of another model"):
         model("grouped").forward([1], model("odd").new_cache())
 
 
 def test_an_error_half_way_leaves_the_cache_as_it_was() -> None:
-    m, ids = model("grouped"), tokens("grouped", 600)
+    m, ids = model("grouped"), tokens("grouped", NativeModel.max_tokens + 9)
     cache = m.new_cache()
     before = m.forward(ids[:10], cache)
 
@@ -311,7 +426,7 @@ def test_an_error_half_way_leaves_the_cache_as_it_was() -> None:
 
     def fail(op: str, rows: np.ndarray) -> None:
         calls.append(op)
-        if len(calls) == 30:  # in the second pass
+        if len(calls) == 9:  # in the second pass: those of the first are kept until then
             raise RuntimeError("planted")
 
     with pytest.raises(RuntimeError, match="planted"):

@@ -1,4 +1,4 @@
-"""The native runner's own checks: a malformed program or cache is a ValueError that names the op, never a crash."""
+"""The native runner's own checks: a malformed program or pass is a ValueError that says what, never a crash."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fathom._native import Cache, Matrix, Runner
+from fathom._native import MAX_TOKENS, Matrix, Pages, Runner
+from fathom.model.formats import PASS
 
 X, KV, Q, OUT, LOGITS = range(5)
+PAGES = Pages(1, 6, "float32", 8)
 WIDTHS = [8, 6, 10, 6, 11]  # hidden, rank 4 + rope 2, 2 heads x (3 + 2), 2 heads x 3, vocabulary
-MAX_TOKENS = 512
 
 
 def matrix(rows: int, cols: int) -> Matrix:
@@ -42,9 +43,14 @@ def program() -> list[list[Any]]:
 
 def run(ops: list[list[Any]], tokens: list[int], **kw: Any) -> np.ndarray:
     runner = Runner([tuple(op) for op in ops], WIDTHS, 2)
-    logits = np.full((len(tokens), 11), np.nan, np.float32)
-    runner.forward(np.array(tokens, np.int32), Cache(runner.layers, runner.cache_width), logits, **kw)
+    n = len(tokens)
+    logits = np.full((n, 11), np.nan, np.float32)
+    runner.forward(np.array(tokens, np.int32), PAGES, [(0, n, table(3), n)], logits, **kw)
     return logits
+
+
+def table(*pages: int) -> np.ndarray:
+    return np.array(pages, np.int32)
 
 
 def test_a_small_program_runs() -> None:
@@ -124,51 +130,106 @@ def test_a_malformed_program_is_named(change: Callable[[list[list[Any]]], None],
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("tokens", [[11], [-1], [0, 1, 2**31 - 1]])
-def test_token_ids_out_of_range_are_refused_before_anything_runs(tokens: list[int]) -> None:
-    runner, cache = Runner([tuple(op) for op in program()], WIDTHS, 1), Cache(1, 6)
-    with pytest.raises(ValueError, match=r"token id .* is not in 0\.\.10"):
-        runner.forward(np.array(tokens, np.int32), cache, np.empty((1, 11), np.float32))
-    assert cache.tokens == 0
+def test_the_longest_pass_is_what_memory_is_planned_for() -> None:
+    assert MAX_TOKENS == PASS
+
+
+HUGE = 2**62
+TWO = table(0, 1)
+FULL = table(*range(8))
 
 
 @pytest.mark.parametrize(
-    ("tokens", "cache", "logits", "form", "message"),
+    ("tokens", "segments", "message"),
     [
-        (3, Cache(1, 7), (1, 11), "auto", "the cache is of another model: 1 layers x 7 instead of 1 x 6"),
-        (3, Cache(2, 6), (1, 11), "auto", "the cache is of another model"),
-        (3, Cache(1, 6), (1, 12), "auto", "logits have 12 columns, not vocab_size 11"),
-        (3, Cache(1, 6), (4, 11), "auto", "logits of 4 out of 3 tokens"),
-        (0, Cache(1, 6), (0, 11), "auto", "0 tokens in one pass"),
-        (MAX_TOKENS + 1, Cache(1, 6), (0, 11), "auto", "513 tokens in one pass"),
-        (3, Cache(1, 6), (1, 11), "absorbent", "form 'absorbent' is not auto, absorbed or expanded"),
+        ([1, 11, 1], [(0, 3, TWO, 1)], r"token id 11 is not in 0\.\.10"),
+        ([1, -1, 1], [(0, 3, TWO, 1)], r"token id -1 is not in 0\.\.10"),
+        ([2**31 - 1], [(0, 1, TWO, 1)], r"token id 2147483647 is not in"),
+        ([], [], r"0 tokens in one pass"),
+        ([1] * (MAX_TOKENS + 1), [(0, MAX_TOKENS + 1, table(*range(33)), 1)], "2049 tokens in one pass"),
+        ([1], [], "segments of 0 tokens, not 1"),
+        ([1, 1], [(0, 1, TWO, 1)], "segments of 1 tokens, not 2"),
+        ([1, 1], [(0, 2, TWO, 1), (0, 2, table(3), 0)], "segments of 4 tokens, not 2"),
+        ([1], [(0, 0, TWO, 0), (0, 1, TWO, 1)], "a segment of 0 out of 1 tokens"),
+        ([1], [(0, -1, TWO, 1)], "a segment of -1 out of 1 tokens"),
+        ([1], [(0, HUGE, TWO, 1)], "a segment of 4611686018427387904 out of 1"),
+        ([1], [(-1, 1, TWO, 1)], "1 tokens from -1 on in a table of 128"),
+        ([1], [(128, 1, TWO, 1)], "1 tokens from 128 on in a table of 128"),
+        ([1], [(HUGE, 1, TWO, 1)], "1 tokens from 4611686018427387904 on in a table of 128"),
+        ([1], [(0, 1, table(), 1)], "1 tokens from 0 on in a table of 0"),
+        ([1], [(0, 1, table(-1), 1)], r"page -1 is not in 0\.\.7"),
+        ([1], [(64, 1, table(8, 1), 1)], r"page 8 is not in 0\.\.7"),
+        ([1] * 2, [(0, 1, table(3), 1), (65, 1, table(1, 3), 0)], "page 3 is written twice"),
+        ([1] * 65, [(0, 65, table(2, 2), 1)], "page 2 is written twice"),
+        ([1], [(0, 1, TWO, 2)], "logits of 2 out of 1 tokens"),
+        ([1], [(0, 1, TWO, -1)], "logits of -1 out of 1 tokens"),
+        ([1], [(0, 1, TWO, 0)], "segments want 0 rows of logits, not 1"),
+        ([1] * 2, [(0, 2, TWO, 2)], "segments want 2 rows of logits, not 1"),
+        ([1], [(0, 1, TWO.astype(np.int64), 1)], "a segment is"),
+        ([1], [(0, 1, TWO.astype(np.float32), 1)], "a segment is"),
+        ([1], [(0, 1, [0, 1], 1)], "a segment is"),
+        ([1], [(0, 1, TWO[None], 1)], "a segment is"),
+        ([1], [(0, 1, FULL[::2], 1)], "a segment is"),
+        ([1], [(0.0, 1, TWO, 1)], "a segment is"),
+        ([1], [(2**70, 1, TWO, 1)], "a segment is"),
+        ([1], [(0, 1, TWO)], "a segment is"),
+        ([1], [None], "a segment is"),
     ],
 )
-def test_calls_that_do_not_fit_are_refused(
-    tokens: int, cache: Cache, logits: tuple[int, int], form: str, message: str
+def test_passes_that_do_not_fit_are_refused_and_touch_nothing(
+    tokens: list[int], segments: list[Any], message: str
 ) -> None:
     runner = Runner([tuple(op) for op in program()], WIDTHS, 1)
+    everything = np.arange(512, dtype=np.int32) % 11
+    runner.forward(everything, PAGES, [(0, 512, FULL, 1)], before := np.empty((1, 11), np.float32))
     with pytest.raises(ValueError, match=message):
-        runner.forward(np.ones(tokens, np.int32), cache, np.empty(logits, np.float32), form)
-    assert cache.tokens == 0
+        runner.forward(np.array(tokens, np.int32), PAGES, segments, np.empty((1, 11), np.float32))
+    last = [(511, 1, FULL, 1)]  # its latent is written again; those of all others are read
+    runner.forward(everything[-1:], PAGES, last, after := np.empty((1, 11), np.float32), "expanded")
+    np.testing.assert_array_equal(after, before)
 
 
-def test_pages_come_and_go_with_the_length() -> None:
+@pytest.mark.parametrize(
+    ("pages", "logits", "form", "message"),
+    [
+        (Pages(1, 7, "float32", 1), (1, 11), "auto", "the cache is of another model: 1 layers x 7 instead of 1 x 6"),
+        (Pages(2, 6, "float32", 1), (1, 11), "auto", "the cache is of another model"),
+        (PAGES, (1, 12), "auto", "logits have 12 columns, not vocab_size 11"),
+        (PAGES, (1, 11), "absorbent", "form 'absorbent' is not auto, absorbed or expanded"),
+    ],
+)
+def test_calls_that_do_not_fit_are_refused(pages: Pages, logits: tuple[int, int], form: str, message: str) -> None:
     runner = Runner([tuple(op) for op in program()], WIDTHS, 1)
-    for dtype, size in (("float32", 4), ("bfloat16", 2)):
-        cache = Cache(1, 6, dtype)
-        assert (cache.tokens, cache.nbytes, cache.dtype) == (0, 0, dtype)
-        runner.forward(np.ones(65, np.int32), cache, np.empty((0, 11), np.float32))
-        assert (cache.tokens, cache.nbytes) == (65, 2 * 64 * 6 * size)
-        cache.truncate(64)
-        assert (cache.tokens, cache.nbytes) == (64, 64 * 6 * size)
-        with pytest.raises(ValueError, match="cannot truncate a cache of 64 tokens to 65"):
-            cache.truncate(65)
-        cache.truncate(0)
-        assert cache.nbytes == 0
+    with pytest.raises(ValueError, match=message):
+        runner.forward(np.ones(3, np.int32), pages, [(0, 3, table(0), 1)], np.empty(logits, np.float32), form)
 
 
-@pytest.mark.parametrize(("layers", "width", "dtype"), [(0, 6, "float32"), (1, 0, "float32"), (1, 6, "float16")])
-def test_caches_that_make_no_sense_are_refused(layers: int, width: int, dtype: str) -> None:
+def test_an_attention_behind_the_last_one_is_refused() -> None:
+    ops = program()
+    ops[5][5]["tail"] = ops[6][5]["tail"] = 1
+    with pytest.raises(ValueError, match="attention in the tail"):
+        run(ops, [1])
+
+
+def test_pages_are_address_space_until_they_are_written() -> None:
+    pages = Pages(27, 576, "bfloat16", 100_000)  # 186 GiB
+    assert (pages.layers, pages.width, pages.dtype, pages.count) == (27, 576, "bfloat16", 100_000)
+    assert pages.page_bytes == 27 * 64 * 576 * 2
+    assert Pages(27, 576, "float32", 1).page_bytes == 2 * pages.page_bytes
+
+
+@pytest.mark.parametrize(
+    ("layers", "width", "dtype", "count"),
+    [
+        (0, 6, "float32", 1),
+        (1, 0, "float32", 1),
+        (1, 6, "float16", 1),
+        (1, 6, "bfloat16", 0),
+        (1, 6, "bfloat16", -1),
+        (1, 6, "bfloat16", 2**31),
+        (60, 576, "bfloat16", 2**31 - 1),
+    ],
+)
+def test_pages_that_make_no_sense_are_refused(layers: int, width: int, dtype: str, count: int) -> None:
     with pytest.raises(ValueError, match="cache"):
-        Cache(layers, width, dtype)
+        Pages(layers, width, dtype, count)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from fathom._native import Cache
+from fathom.engine.runner import Cache
 
 from .bench import Bench
 

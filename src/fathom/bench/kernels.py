@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fathom.engine.pages import PAGE
 from fathom.model.program import Op
 
 from .bench import Bench
@@ -75,7 +76,9 @@ def _flops(bench: Bench, tokens: int, context: int) -> list[int]:
 
 
 def _macs(op: Op, tokens: int, cached: int, seen: int) -> int:
-    """Attention takes the form with less arithmetic; the expanded one begins with keys and values of cached tokens."""
+    """Attention of new whole pages is expanded, which begins with keys and values of the tokens before."""
     if op.kind != "latent_attention":
         return tokens * op.macs(seen)
-    return min(tokens * op.macs(seen, "absorbed"), tokens * op.macs(seen, "expanded") + cached * op.macs(0))
+    whole = max(0, (cached + tokens) // PAGE - -(-cached // PAGE)) * PAGE
+    before = cached * op.macs(0) if whole else 0
+    return (tokens - whole) * op.macs(seen, "absorbed") + whole * op.macs(seen, "expanded") + before

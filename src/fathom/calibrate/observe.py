@@ -77,7 +77,7 @@ class Inputs:
         """Run the windows, each on its own."""
         done, total = 0, sum(map(len, windows))
         for window in windows:
-            model.forward(window, model.new_cache(), logits="all", capture=self._write)
+            model.forward(window, model.new_cache(len(window)), logits="all", capture=self._write)
             done += len(window)
             if progress is not None:
                 progress(self.nbytes(done), self.nbytes(total))

@@ -20,7 +20,6 @@ __all__ = ["doctor"]
 
 EXTRAS = {"train": "torch", "oracle": "llama_cpp"}  # extra: what it brings
 PACKAGES = ("numpy", "tokenizers", "safetensors", "gguf", "llguidance", "torch")
-CHUNK = 512  # tokens of a prompt that are computed together
 COLUMNS = ("bfloat16", "int8", "int4")
 
 
@@ -75,7 +74,7 @@ def needs(shape: Shape, context: int) -> dict[str, int]:
     parts = {
         "weights": shape.weight_bytes,
         "cache": shape.cache_bytes(context),
-        "scratch": scratch_bytes(shape.program, min(CHUNK, context), context, cores()),
+        "scratch": scratch_bytes(shape.program, context, cores()),
     }
     return {**parts, "total": sum(parts.values())}
 

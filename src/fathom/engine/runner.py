@@ -1,23 +1,28 @@
-"""A ``Program`` and its weights on the C++ engine: one call runs all ops over up to 512 tokens of one sequence.
+"""A ``Program`` and its weights on the C++ engine: one call runs all ops over new tokens of any number of sequences.
 
 Lowering happens once, here: buffer names become numbers, weight names become matrices, attributes become numbers. A
-forward step then costs Python a few microseconds. Shapes are checked against the program before anything runs.
+step then costs Python a few microseconds. Shapes are checked against the program before anything runs.
+
+Latents lie in pages of 64 tokens; a sequence is a table of page numbers. Where sequences are cut into segments between
+pages, a token's logits are the same bits whatever the cuts, the pages and the company: tokens in pages that lie wholly
+inside their segment are computed by expanded attention, all others by absorbed attention, and nothing else differs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._native import MAX_TOKENS, Cache, Matrix, Runner
+from .._native import MAX_TOKENS, Matrix, Pages, Runner
 from ..errors import FathomError
 from ..model.program import Op, Program
 from .machine import cores
+from .pages import PAGE
 
-__all__ = ["Form", "Logits", "NativeModel"]
+__all__ = ["Cache", "Form", "Logits", "NativeModel", "Segment"]
 
 Form = Literal["auto", "absorbed", "expanded"]
 Logits = Literal["none", "last", "all"]
@@ -25,13 +30,44 @@ Weights = Mapping[str, Matrix | NDArray[np.float32]]
 Capture = Callable[[str, NDArray[np.float32]], None]
 
 
+class Segment(NamedTuple):
+    """New tokens of one sequence: at positions ``start``... of what lies in the pages of ``table``."""
+
+    tokens: Sequence[int] | NDArray[np.integer[Any]]
+    start: int
+    table: NDArray[np.int32]
+    wanted: int = 1  # logits of so many last tokens
+
+
+class Cache:
+    """One sequence in pages of its own: room is address space, memory is taken as the sequence grows."""
+
+    def __init__(self, pages: Pages) -> None:
+        self.pages = pages
+        self.table = np.arange(pages.count, dtype=np.int32)
+        self.tokens = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Of the pages in use."""
+        return -(-self.tokens // PAGE) * self.pages.page_bytes
+
+    def truncate(self, tokens: int) -> None:
+        """Forgets all but the first tokens."""
+        if not 0 <= tokens <= self.tokens:
+            raise ValueError(f"cannot truncate a cache of {self.tokens} tokens to {tokens}")
+        self.tokens = tokens
+
+
 class NativeModel:
-    """One model in memory. Caches are separate, one a sequence; calls from several threads take turns.
+    """One model in memory. Pages are separate; calls from several threads take turns.
 
     ``weights`` maps official names to a :class:`Matrix` for two dimensions and a float32 array for one. Instead of
     ``...kv_b_proj.weight`` there may be its halves as GGUF has them: ``...kv_b_proj.k_b`` (heads * rank, nope), each
     head transposed, and ``...kv_b_proj.v_b`` (heads * v, rank).
     """
+
+    max_tokens = MAX_TOKENS  # of a pass, all segments
 
     def __init__(
         self,
@@ -52,8 +88,21 @@ class NativeModel:
     def threads(self) -> int:
         return self._runner.threads
 
-    def new_cache(self) -> Cache:
-        return Cache(self._runner.layers, self._runner.cache_width, self.cache_dtype)
+    def new_pages(self, count: int) -> Pages:
+        """Room for ``count`` pages of 64 tokens, for :meth:`step`."""
+        return Pages(self._runner.layers, self._runner.cache_width, self.cache_dtype, count)
+
+    def step(self, segments: Sequence[Segment], pages: Pages) -> NDArray[np.float32]:
+        """Logits (sum of wanted, V) of up to ``max_tokens`` new tokens in one pass, which fills their pages."""
+        tokens = _token_ids(np.concatenate([s.tokens for s in segments]), self._runner.embeddings)
+        logits = np.empty((sum(s.wanted for s in segments), self._runner.vocab_size), np.float32)
+        parts = [(s.start, len(s.tokens), s.table, s.wanted) for s in segments]
+        self._runner.forward(tokens, pages, parts, logits, "auto", None, self.seconds)
+        return logits
+
+    def new_cache(self, tokens: int | None = None) -> Cache:
+        """An empty sequence with room for ``tokens``, or all that the model was made for."""
+        return Cache(self.new_pages(-(-(tokens or self.program.config.max_position_embeddings) // PAGE)))
 
     def forward(
         self,
@@ -66,36 +115,36 @@ class NativeModel:
     ) -> NDArray[np.float32]:
         """Logits (1, n or 0 rows, V) of ``tokens`` behind those in the cache, which grows by them.
 
-        Long inputs run in chunks of 512 tokens. ``capture`` sees the name and output (n, width) of every op in order;
-        those behind the last attention have only the rows whose logits are wanted. An error leaves the cache as long
-        as it was.
+        Long inputs run in passes of up to ``max_tokens``. ``capture`` sees the name and output (n, width) of every op
+        in order; those behind the last attention have only the rows whose logits are wanted. An error leaves the cache
+        as long as it was.
         """
         ids = _token_ids(tokens, self._runner.embeddings)
         wanted = {"none": 0, "last": 1, "all": len(ids)}[logits]
         out = np.empty((wanted, self._runner.vocab_size), np.float32)
-        parts: list[list[NDArray[np.float32]]] = [[] for _ in self.program.ops] if capture else []
-        start = cache.tokens
-        try:
-            for begin in range(0, len(ids), MAX_TOKENS):
-                end = min(begin + MAX_TOKENS, len(ids))
-                rows = out[max(begin + wanted - len(ids), 0) : max(end + wanted - len(ids), 0)]
-                observer = self._observer(parts, capture, end == len(ids)) if capture else None
-                self._runner.forward(ids[begin:end], cache, rows, form, observer, self.seconds)
-        except BaseException:  # also an interrupt between two chunks
-            cache.truncate(min(start, cache.tokens))
-            raise
+        captured: list[list[NDArray[np.float32]]] = [[] for _ in self.program.ops] if capture else []
+        start, begin = cache.tokens, 0
+        while begin < len(ids):
+            end = min((start + begin + self.max_tokens) // PAGE * PAGE - start, len(ids))  # cut between pages
+            rows = out[max(begin + wanted - len(ids), 0) : max(end + wanted - len(ids), 0)]
+            observer = self._observer(captured, capture, end == len(ids)) if capture else None
+            part = (start + begin, end - begin, cache.table, len(rows))
+            self._runner.forward(ids[begin:end], cache.pages, [part], rows, form, observer, self.seconds)
+            begin = end
+        cache.tokens = start + len(ids)
         return out
 
     def _observer(
-        self, parts: list[list[NDArray[np.float32]]], capture: Capture, last: bool
+        self, captured: list[list[NDArray[np.float32]]], capture: Capture, last: bool
     ) -> Callable[[int, NDArray[np.float32]], None]:
         """Keeps the rows of each chunk and, in the last one, hands them on together."""
 
         def observe(op: int, rows: NDArray[np.float32]) -> None:
-            parts[op].append(rows)
+            captured[op].append(rows)
             if last:
-                capture(self.program.ops[op].name, rows if len(parts[op]) == 1 else np.concatenate(parts[op]))
-                parts[op].clear()
+                parts = captured[op]
+                capture(self.program.ops[op].name, rows if len(parts) == 1 else np.concatenate(parts))
+                parts.clear()
 
         return observe
 

@@ -13,6 +13,7 @@ __all__ = ["FORMATS", "GROUPS", "cache_bytes", "scratch_bytes", "storage", "weig
 
 FORMATS = ("float32", "bfloat16", "int8", "int4")
 GROUPS = (32, 64, 128)  # columns that share a scale
+PASS = 2048  # tokens that the native engine computes together at most
 _BYTES = {"F32": 4.0, "BF16": 2.0}
 
 
@@ -54,12 +55,12 @@ def cache_bytes(program: Program, context: int, cache_dtype: str = "bfloat16") -
     return program.cache_width * context * (4 if cache_dtype == "float32" else 2)
 
 
-def scratch_bytes(program: Program, chunk: int, context: int, threads: int) -> int:
-    """Bytes of the engine's buffers for a chunk of tokens, and of its scratch: expert slots, or states of attention."""
-    c = program.config
+def scratch_bytes(program: Program, context: int, threads: int) -> int:
+    """Bytes of the engine's buffers for the longest pass, and of its scratch: expert slots, or states of attention."""
+    c, chunk = program.config, min(PASS, context)
     rows = sum(program.buffers.values()) - program.buffers["logits"]
     slots = (c.num_experts_per_tok or 0) * (c.moe_intermediate_size + 2 * c.hidden_size)
     queries = min(chunk, 128) * c.num_attention_heads * (c.latent_width + c.kv_lora_rank)  # absorbed, and their results
-    states = (8 * threads + context // 128) * 16 * (c.kv_lora_rank + 2)  # of 16 queries a split of 128 keys
+    states = (max(64, 8 * threads) + context // 128) * 16 * (c.kv_lora_rank + 2)  # of 16 queries a split of 128 keys
     scratch = max(chunk * max(slots, c.intermediate_size), queries + states)
     return 4 * (chunk * rows + program.buffers["logits"] + scratch + threads * chunk * c.v_head_dim)

@@ -64,16 +64,20 @@ std::vector<OpSpec> program(Random& random) {
 std::vector<float> generate(int threads, const char* dtype) {
   Random random(4);
   Runner runner(program(random), kWidths, threads);
-  Cache cache(runner.layers(), runner.cache_width(), dtype);
+  Pages pages(runner.layers(), runner.cache_width(), dtype, 5);
+  std::vector<Segment> segment = {{0, 200, {3, 0, 4, 1}, 1}};
   std::vector<float> logits(11 * kVocab);
   std::vector<int32_t> tokens(200);
   for (int32_t& token : tokens) token = static_cast<int32_t>(random.between(0, kVocab - 1));
-  runner.forward(tokens.data(), 200, cache, logits.data(), 1, Form::Auto, {});
+  runner.forward(tokens.data(), 200, pages, segment, logits.data(), 1, Form::Auto, {});
   for (int64_t step = 1; step <= 10; ++step) {
-    runner.forward(tokens.data() + step, 1, cache, logits.data() + step * kVocab, 1, Form::Auto, {});
+    segment[0].start = 199 + step;
+    segment[0].n = 1;
+    runner.forward(tokens.data() + step, 1, pages, segment, logits.data() + step * kVocab, 1, Form::Auto, {});
   }
   std::vector<int32_t> outside = {1, kVocab};
-  CHECK_THROWS(runner.forward(outside.data(), 2, cache, logits.data(), 1, Form::Auto, {}));
+  segment[0].n = 2;
+  CHECK_THROWS(runner.forward(outside.data(), 2, pages, segment, logits.data(), 1, Form::Auto, {}));
   return logits;
 }
 
