@@ -16,10 +16,11 @@ namespace fathom {
 namespace {
 
 constexpr int64_t kPage = Pages::kTokens;
-constexpr int64_t kSplitPages = 2;      // one absorbed unit of work: 128 keys
-constexpr int64_t kQueries = 16;        // (token, head) queries of such a unit
-constexpr int64_t kUnits = 64;      // at least so many units a job, if there are
-constexpr int64_t kQueryBlock = 64; // expanded: queries of one flash block
+constexpr int64_t kAbsorbed = 128;   // tokens absorbed at a time
+constexpr int64_t kSplitPages = 2;   // one absorbed unit of work: 128 keys
+constexpr int64_t kQueries = 16;     // and at most so many heads of a token
+constexpr int64_t kUnits = 64;       // at least so many units a job, if there are
+constexpr int64_t kQueryBlock = 64;  // expanded: queries of one flash block
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -36,21 +37,12 @@ struct State {
   }
 };
 
-// Queries [first, first + n) of the tokens from `row` on, absorbed: heads within tokens. `units` are its splits of the
-// keys.
-struct Block {
-  const Token* tokens;
-  int64_t first, n, at, unit, units;  // at: of the absorbed queries of the group; unit: number of its first one in a job
-};
-
-// f(row, n, at) for stretches of neighbouring rows; at: rows before.
+// f(row, n, at) for stretches of neighbours among `count` rows; at: rows before.
 template <class F>
-void for_stretches(const Span* begin, const Span* end, F&& f) {
-  for (int64_t at = 0; begin < end;) {
-    int64_t row = begin->row, n = 0;
-    for (; begin < end && begin->row == row + n; ++begin) n += begin->n;
-    f(row, n, at);
-    at += n;
+void for_stretches(const int64_t* rows, int64_t count, F&& f) {
+  for (int64_t at = 0, next; at < count; at = next) {
+    for (next = at + 1; next < count && rows[next] == rows[next - 1] + 1;) ++next;
+    f(rows[at], next - at, at);
   }
 }
 
@@ -93,12 +85,8 @@ class LatentAttention : public Op {
       }
     });
     expanded(p);
-    const Span *begin = p.absorbed.data(), *last = begin + p.absorbed.size();
-    for (const Span* end = begin; begin < last; begin = end) {
-      int64_t n = 0;
-      for (; end < last && n + end->n <= kAbsorbed; ++end) n += end->n;
-      absorbed(p, begin, end, n);
-    }
+    int64_t count = static_cast<int64_t>(p.absorbed.size());
+    for (int64_t i = 0; i < count; i += kAbsorbed) absorbed(p, &p.absorbed[i], std::min(kAbsorbed, count - i));
   }
 
  private:
@@ -122,17 +110,16 @@ class LatentAttention : public Op {
     k.linear(v_b_, row, row + dv_, c, ldc, n, y, ldy);
   }
 
-  // The n tokens of some spans.
-  void absorbed(Pass& p, const Span* begin, const Span* end, int64_t n) const {
+  void absorbed(Pass& p, const int64_t* rows, int64_t n) const {
     Rows q = p.rows(q_), out = p.rows(out_);
     int64_t width = rank_ + rope_;
     p.arena.reset();
     auto* absorbed_q = p.arena.take<float>(n * heads_ * width);  // (n, heads, rank + rope)
     auto* context = p.arena.take<float>(n * heads_ * rank_);     // (n, heads, rank)
     double head_cost = double(n) * double(rank_);
-    p.pool.split(heads_, 1, head_cost * double(nope_), [&](int64_t h0, int64_t h1, int) {
-      for (int64_t h = h0; h < h1; ++h) {
-        for_stretches(begin, end, [&](int64_t row, int64_t count, int64_t at) {
+    p.pool.split(heads_, 1, head_cost * double(nope_), [&](int64_t begin, int64_t end, int) {
+      for (int64_t h = begin; h < end; ++h) {
+        for_stretches(rows, n, [&](int64_t row, int64_t count, int64_t at) {
           const float* from = q[row] + h * (nope_ + rope_);
           float* to = absorbed_q + (at * heads_ + h) * width;
           absorb_queries(p.k, h, from, q.ld, count, to, heads_ * width);
@@ -142,10 +129,10 @@ class LatentAttention : public Op {
         });
       }
     });
-    attend_latents(p, begin, end, absorbed_q, context);
-    p.pool.split(heads_, 1, head_cost * double(dv_), [&](int64_t h0, int64_t h1, int) {
-      for (int64_t h = h0; h < h1; ++h) {
-        for_stretches(begin, end, [&](int64_t row, int64_t count, int64_t at) {
+    attend_latents(p, rows, n, absorbed_q, context);
+    p.pool.split(heads_, 1, head_cost * double(dv_), [&](int64_t begin, int64_t end, int) {
+      for (int64_t h = begin; h < end; ++h) {
+        for_stretches(rows, n, [&](int64_t row, int64_t count, int64_t at) {
           const float* from = context + (at * heads_ + h) * rank_;
           expand_values(p.k, h, from, heads_ * rank_, count, out[row] + h * dv_, out.ld);
         });
@@ -153,78 +140,61 @@ class LatentAttention : public Op {
     });
   }
 
-  int64_t last_key(const Block& b, int64_t query) const { return b.tokens[(b.first + query) / heads_].position + 1; }
-
-  std::vector<Block> cut(const Pass& p, const Span* begin, const Span* end) const {
-    std::vector<Block> blocks;
-    for (int64_t at = 0; begin < end; at += begin++->n * heads_) {
-      for (int64_t first = 0; first < begin->n * heads_; first += kQueries) {
-        Block b{&p.tokens[begin->row], first, std::min(kQueries, begin->n * heads_ - first), at + first, 0, 0};
-        b.units = ceil_div(last_key(b, b.n - 1), kSplitPages * kPage);
-        blocks.push_back(b);
+  // Units of work are (16 heads of a token) x (128 keys), tokens of all sequences together; whoever finishes the last
+  // unit of a block of heads merges them. Blocks come in waves, so that the partial states need little memory however
+  // long the contexts are.
+  void attend_latents(Pass& p, const int64_t* rows, int64_t n, const float* q, float* context) const {
+    struct Unit {
+      int64_t block, split;
+    };
+    int64_t groups = ceil_div(heads_, kQueries), group = ceil_div(heads_, groups), blocks = n * groups;
+    int64_t floats = State::floats(group, rank_), wave = std::max<int64_t>(kUnits, 8 * p.pool.threads()), most = 0;
+    auto keys_of = [&](int64_t block) { return p.tokens[rows[block / groups]].position + 1; };
+    auto splits_of = [&](int64_t block) { return ceil_div(keys_of(block), kSplitPages * kPage); };
+    for (int64_t b = 0; b < blocks; b += groups) most = std::max(most, splits_of(b));
+    auto* states = p.arena.take<float>((wave + most) * floats);
+    std::vector<std::atomic<int64_t>> left(blocks);
+    std::vector<Unit> units;
+    for (int64_t next = 0; next < blocks; units.clear()) {
+      for (; next < blocks && int64_t(units.size()) < wave; ++next) {
+        left[next] = splits_of(next);
+        for (int64_t split = 0; split < left[next]; ++split) units.push_back({next, split});
       }
-    }
-    return blocks;
-  }
-
-  // Units of work are (16 queries) x (128 keys) of any of the sequences; whoever finishes the last unit of a block of
-  // queries merges them. Blocks come in waves, so that the partial states need little memory however long the contexts.
-  void attend_latents(Pass& p, const Span* begin, const Span* end, const float* q, float* context) const {
-    int64_t block_floats = State::floats(kQueries, rank_), wave = std::max<int64_t>(kUnits, 8 * p.pool.threads());
-    std::vector<Block> blocks = cut(p, begin, end);
-    auto longest = [](const Block& a, const Block& b) { return a.units < b.units; };
-    int64_t most = wave + std::max_element(blocks.begin(), blocks.end(), longest)->units;
-    auto* states = p.arena.take<float>(most * block_floats);
-    std::vector<std::atomic<int64_t>> left(blocks.size());
-    for (size_t b0 = 0, b1 = 0; b0 < blocks.size(); b0 = b1) {
-      int64_t units = 0;
-      for (; b1 < blocks.size() && units < wave; units += blocks[b1++].units) {
-        left[b1] = blocks[b1].units;
-        blocks[b1].unit = units;
-      }
-      p.pool.run(units, [&](int64_t unit, int thread) {
-        auto behind = [](int64_t number, const Block& b) { return number < b.unit; };
-        auto found = std::upper_bound(blocks.begin() + b0, blocks.begin() + b1, unit, behind) - 1;
-        const Block& b = *found;
-        attend_split(p, b, unit - b.unit, q + b.at * (rank_ + rope_), states + unit * block_floats, p.workers[thread]);
-        if (left[found - blocks.begin()].fetch_sub(1) == 1) {
-          merge(p.k, states + b.unit * block_floats, block_floats, b.units, b.n, context + b.at * rank_);
+      p.pool.run(static_cast<int64_t>(units.size()), [&](int64_t i, int thread) {
+        auto [block, split] = units[i];
+        int64_t h = block % groups * group, at = block / groups * heads_ + h, width = rank_ + rope_;
+        int64_t nq = std::min(group, heads_ - h), keys = keys_of(block);
+        State state(states + i * floats, group);
+        state.clear(group, rank_);
+        Arena& scratch = p.workers[thread];
+        scratch.reset();
+        auto* wide = scratch.take<float>(p.pages.scratch_floats());
+        for (int64_t page = split * kSplitPages; page < (split + 1) * kSplitPages && page * kPage < keys; ++page) {
+          int64_t n_keys = std::min(kPage, keys - page * kPage);
+          int32_t visible[kQueries];
+          std::fill_n(visible, nq, int32_t(n_keys));
+          const float* c = p.pages.read(p.k, layer_, p.tokens[rows[block / groups]].table[page], n_keys, wide);
+          p.k.attend(q + at * width, width, nq, c, width, width, c, width, rank_, n_keys, visible, scale_, state.m,
+                     state.l, state.acc);
         }
+        if (left[block].fetch_sub(1) > 1) return;
+        merge(p.k, states + (i - split) * floats, group, splits_of(block), nq, context + at * rank_);
       });
     }
   }
 
-  void attend_split(Pass& p, const Block& b, int64_t split, const float* q, float* memory, Arena& scratch) const {
-    State state(memory, kQueries);
-    state.clear(kQueries, rank_);
-    scratch.reset();
-    auto* wide = scratch.take<float>(p.pages.scratch_floats());
-    int64_t keys = last_key(b, b.n - 1), width = rank_ + rope_;
-    for (int64_t page = split * kSplitPages; page < (split + 1) * kSplitPages && page * kPage < keys; ++page) {
-      int64_t n_keys = std::min(kPage, keys - page * kPage);
-      int32_t visible[kQueries];
-      for (int64_t i = 0; i < b.n; ++i) {
-        visible[i] = int32_t(std::clamp<int64_t>(last_key(b, i) - page * kPage, 0, n_keys));
-      }
-      const float* c = p.pages.read(p.k, layer_, b.tokens->table[page], n_keys, wide);
-      p.k.attend(q, width, b.n, c, width, width, c, width, rank_, n_keys, visible, scale_, state.m, state.l, state.acc);
-    }
-  }
-
-  // Log-sum-exp over the splits in their order; a split that showed a query no key (l = 0) does not count. One whose
-  // keys were all NaN has m = -inf as well, but l = NaN, and must show.
-  void merge(const Kernels& k, float* memory, int64_t stride, int64_t splits, int64_t nq, float* context) const {
+  // Log-sum-exp over the splits of a block in their order. One whose keys were all NaN has m = -inf, but l = NaN.
+  void merge(const Kernels& k, float* memory, int64_t group, int64_t splits, int64_t nq, float* context) const {
+    auto part = [&](int64_t split) { return State(memory + split * State::floats(group, rank_), group); };
     for (int64_t i = 0; i < nq; ++i) {
       float max = kNone, sum = 0;
-      for (int64_t s = 0; s < splits; ++s) max = std::max(max, State(memory + s * stride, kQueries).m[i]);
+      for (int64_t s = 0; s < splits; ++s) max = std::max(max, part(s).m[i]);
       float* y = context + i * rank_;
       std::fill_n(y, rank_, 0.0f);
       for (int64_t s = 0; s < splits; ++s) {
-        State part(memory + s * stride, kQueries);
-        if (part.l[i] == 0.0f) continue;
-        float weight = std::exp(part.m[i] - max);
-        sum += weight * part.l[i];
-        k.axpy(weight, part.acc + i * rank_, rank_, y);
+        float weight = std::exp(part(s).m[i] - max);
+        sum += weight * part(s).l[i];
+        k.axpy(weight, part(s).acc + i * rank_, rank_, y);
       }
       for (int64_t r = 0; r < rank_; ++r) y[r] /= sum;
     }

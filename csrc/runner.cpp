@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 #include <sstream>
 #include <stdexcept>
 
@@ -191,14 +190,6 @@ void Runner::plan(const std::vector<OpSpec>& ops) {
     }
     steps_.push_back({make_op(spec), spec.output, i >= tail});
   }
-  std::vector<bool> filled(widths_.size(), false);
-  for (size_t i = tail; i < ops.size(); ++i) {
-    for (const View& view : ops[i].inputs) {
-      if (!filled[view.buffer]) tail_inputs_.push_back(view.buffer);
-      filled[view.buffer] = true;
-    }
-    filled[ops[i].output.buffer] = true;
-  }
   if (logits_buffer_ < 0 || embeddings_ == 0 || layers_ == 0) {
     throw std::invalid_argument("a program needs an embedding, latent attention and a head");
   }
@@ -239,16 +230,13 @@ void Runner::check(const int32_t* tokens, int64_t n, const Pages& pages, const s
 void Runner::lay_out(Pass& pass, const int32_t* tokens, const std::vector<Segment>& segments, Form form) {
   constexpr int64_t kPage = Pages::kTokens;
   for (const Segment& s : segments) {
-    int64_t row = static_cast<int64_t>(pass.tokens.size()), end = s.start + s.n;
-    for (int64_t i = 0; i < s.n; ++i) pass.tokens.push_back({*tokens++, s.start + i, s.table.data()});
-    int64_t first = form == Form::Auto ? (s.start + kPage - 1) / kPage * kPage : form == Form::Expanded ? s.start : end;
-    int64_t last = form == Form::Auto ? end / kPage * kPage : end;
-    if (first >= last) first = last = end;
+    int64_t row = static_cast<int64_t>(pass.tokens.size()), end = s.start + s.n, first = s.start, last = end;
+    if (form == Form::Auto) first = (s.start + kPage - 1) / kPage * kPage, last = end / kPage * kPage;
+    if (form == Form::Absorbed) last = first;
     if (first < last) pass.expanded.push_back({row + first - s.start, last - first});
-    for (auto [from, to] : {std::pair{s.start, first}, std::pair{last, end}}) {
-      for (; from < to; from += kAbsorbed) {
-        pass.absorbed.push_back({row + from - s.start, std::min(kAbsorbed, to - from)});
-      }
+    for (int64_t position = s.start; position < end; ++position, ++row) {
+      if (position < first || position >= last) pass.absorbed.push_back(row);
+      pass.tokens.push_back({*tokens++, position, s.table.data()});
     }
   }
 }
@@ -261,14 +249,12 @@ void Runner::keep_wanted(Pass& pass, const std::vector<Segment>& segments) {
     end += s.n;
     for (int64_t row = end - s.wanted; row < end; ++row, ++pass.n) {
       pass.tokens[pass.n] = pass.tokens[row];
-      for (int b : tail_inputs_) {
+      for (size_t b = 0; b < widths_.size() && row > pass.n; ++b) {
         auto* data = reinterpret_cast<float*>(buffers_[b].get());
-        if (row != pass.n) std::memcpy(data + pass.n * widths_[b], data + row * widths_[b], widths_[b] * sizeof(float));
+        if (data) std::copy_n(data + row * widths_[b], widths_[b], data + pass.n * widths_[b]);
       }
     }
   }
-  for (auto& kept : rounded_) kept.n = 0;
-  for (auto& kept : rotations_) kept.n = 0;
 }
 
 void Runner::forward(const int32_t* tokens, int64_t n, Pages& pages, const std::vector<Segment>& segments,

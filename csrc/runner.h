@@ -16,7 +16,6 @@
 namespace fathom {
 
 constexpr int64_t kMaxTokens = 2048;
-constexpr int64_t kAbsorbed = 128;  // tokens whose attention is computed absorbed at a time
 
 // Columns [offset, offset + width) of the rows of a buffer.
 struct View {
@@ -94,8 +93,8 @@ struct Pass {
   float* logits;
   int64_t n = 0;                      // rows of this op
   std::vector<Token> tokens = {};     // of each row
-  std::vector<Span> expanded = {};    // rows of the two forms of attention; absorbed ones in spans of at most kAbsorbed
-  std::vector<Span> absorbed = {};
+  std::vector<Span> expanded = {};    // rows of the two forms of attention
+  std::vector<int64_t> absorbed = {};
 
   Rows rows(const View& view) const;
   // The view as packed and/or dense matrices read it. Rounded rows are kept until the buffer is written again, so
@@ -176,7 +175,6 @@ class Runner {
   std::vector<Rounded> rounded_;  // one per buffer
   std::vector<Rotations> rotations_;
   std::vector<Step> steps_;
-  std::vector<int> tail_inputs_;  // buffers that the tail finds filled
   Arena arena_;
   std::vector<Arena> workers_;
   int logits_buffer_ = -1;
