@@ -26,18 +26,15 @@ inline AlignedBytes allocate_aligned(int64_t nbytes) {
 // Zeroed memory on huge pages where the system has them. It is taken as it is touched: address space costs nothing.
 inline std::shared_ptr<void> map_zeroed(int64_t nbytes) {
   constexpr size_t kHugePage = size_t{1} << 21;
-  size_t size = (static_cast<size_t>(nbytes) + kHugePage - 1) / kHugePage * kHugePage;
+  size_t size = static_cast<size_t>(nbytes) + kHugePage;  // room to begin on a huge page
   int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-  void* mapped = mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, flags, -1, 0);
+  void* mapped = mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
-  auto* start = static_cast<char*>(mapped);
-  size_t skipped = -reinterpret_cast<uintptr_t>(start) & (kHugePage - 1);
-  if (skipped > 0) munmap(start, skipped);
-  munmap(start + skipped + size, kHugePage - skipped);
 #ifdef MADV_HUGEPAGE
-  madvise(start + skipped, size, MADV_HUGEPAGE);  // a hint; without huge pages it only fails
+  madvise(mapped, size, MADV_HUGEPAGE);  // a hint; without huge pages it only fails
 #endif
-  return std::shared_ptr<void>(start + skipped, [size](void* p) { munmap(p, size); });
+  auto* start = static_cast<char*>(mapped) + (-reinterpret_cast<uintptr_t>(mapped) & (kHugePage - 1));
+  return std::shared_ptr<void>(start, [mapped, size](void*) { munmap(mapped, size); });
 }
 
 class Arena {

@@ -200,14 +200,13 @@ class LatentAttention : public Op {
     }
   }
 
-  // Units of work are the heads of a span, or parts of its queries where there are fewer than threads.
+  // Units of work are the heads of a span, or parts of its queries where there are fewer than threads. Each expands
+  // all keys that it sees.
   void expanded(Pass& p) const {
-    int64_t heads = heads_ * static_cast<int64_t>(p.expanded.size()), threads = p.pool.threads();
-    if (heads == 0) return;
-    int64_t wanted = heads >= threads ? 1 : ceil_div(2 * threads, heads);
+    int64_t heads = heads_ * static_cast<int64_t>(p.expanded.size());
+    int64_t step = heads >= p.pool.threads() ? kMaxTokens : 4 * kQueryBlock;
     std::vector<Span> parts;
     for (const Span& span : p.expanded) {
-      int64_t step = ceil_div(ceil_div(span.n, wanted), kQueryBlock) * kQueryBlock;
       for (int64_t t = 0; t < span.n; t += step) parts.push_back({span.row + t, std::min(step, span.n - t)});
     }
     p.pool.run(heads_ * static_cast<int64_t>(parts.size()), [&](int64_t unit, int thread) {

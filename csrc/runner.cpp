@@ -112,23 +112,21 @@ Int8Rows Pass::quantize(const float* x, int64_t ldx, int64_t rows, int64_t cols,
 }
 
 const float* Pass::rotations(const std::vector<double>& inv_freq, double factor) {
-  auto same = [&](const auto& r) { return r.factor == factor && r.inv_freq == inv_freq; };
-  auto found = std::find_if(runner.rotations_.begin(), runner.rotations_.end(), same);
-  if (found == runner.rotations_.end()) found = runner.rotations_.insert(found, {inv_freq, factor, 0, {}});
-  if (found->n != n) {
-    size_t half = inv_freq.size();
-    found->table.resize(n * 2 * half);
-    for (int64_t t = 0; t < n; ++t) {
-      float* row = found->table.data() + t * 2 * half;
-      for (size_t i = 0; i < half; ++i) {
-        float angle = static_cast<float>(tokens[t].position) * static_cast<float>(inv_freq[i]);  // as the official code
-        row[i] = static_cast<float>(std::cos(double(angle)) * factor);
-        row[half + i] = static_cast<float>(std::sin(double(angle)) * factor);
-      }
+  std::vector<double> by = inv_freq;
+  by.push_back(factor);
+  size_t half = inv_freq.size(), size = static_cast<size_t>(n) * 2 * half;
+  if (rotated.size() == size && rotated_by == by) return rotated.data();
+  rotated.resize(size);
+  rotated_by = std::move(by);
+  for (int64_t t = 0; t < n; ++t) {
+    float* row = rotated.data() + t * 2 * half;
+    for (size_t i = 0; i < half; ++i) {
+      float angle = static_cast<float>(tokens[t].position) * static_cast<float>(inv_freq[i]);  // as the official code
+      row[i] = static_cast<float>(std::cos(double(angle)) * factor);
+      row[half + i] = static_cast<float>(std::sin(double(angle)) * factor);
     }
-    found->n = n;
   }
-  return found->table.data();
+  return rotated.data();
 }
 
 void multiply(const Kernels& k, const Matrix& w, int64_t row0, int64_t row1, const Operand& x, float* y, int64_t ldy) {
@@ -262,7 +260,6 @@ void Runner::forward(const int32_t* tokens, int64_t n, Pages& pages, const std::
   std::lock_guard<std::mutex> lock(mutex_);
   check(tokens, n, pages, segments, wanted);
   for (auto& kept : rounded_) kept.n = 0;
-  for (auto& kept : rotations_) kept.n = 0;
   Pass pass{*this, pool_, k_, arena_, workers_, pages, logits, n};
   lay_out(pass, tokens, segments, form);
   auto clock = [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); };

@@ -95,13 +95,15 @@ struct Pass {
   std::vector<Token> tokens = {};     // of each row
   std::vector<Span> expanded = {};    // rows of the two forms of attention
   std::vector<int64_t> absorbed = {};
+  std::vector<float> rotated = {};  // the last table of rotations, and of which frequencies
+  std::vector<double> rotated_by = {};
 
   Rows rows(const View& view) const;
   // The view as packed and/or dense matrices read it. Rounded rows are kept until the buffer is written again, so
   // q_a and kv_a, or router, experts and shared experts, round once.
   Operand operand(const View& view, bool packed);
   Int8Rows quantize(const float* x, int64_t ldx, int64_t rows, int64_t cols, Arena& into);
-  // cos (dim / 2) | sin (dim / 2) of the position of every row; angles are products in float32.
+  // cos (dim / 2) | sin (dim / 2) of the position of every row, times factor; angles are products in float32.
   const float* rotations(const std::vector<double>& inv_freq, double factor);
 };
 
@@ -154,12 +156,6 @@ class Runner {
     Int8Rows rows;
     Arena arena;
   };
-  struct Rotations {
-    std::vector<double> inv_freq;
-    double factor;
-    int64_t n = 0;  // rows of this pass that are in the table
-    std::vector<float> table;
-  };
 
   void plan(const std::vector<OpSpec>& ops);
   void check(const int32_t* tokens, int64_t n, const Pages& pages, const std::vector<Segment>& segments,
@@ -173,7 +169,6 @@ class Runner {
   std::vector<int64_t> widths_;
   std::vector<AlignedBytes> buffers_;
   std::vector<Rounded> rounded_;  // one per buffer
-  std::vector<Rotations> rotations_;
   std::vector<Step> steps_;
   Arena arena_;
   std::vector<Arena> workers_;

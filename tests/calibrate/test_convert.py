@@ -88,7 +88,10 @@ def test_inputs_are_those_of_the_program(model: Path, tmp_path: Path) -> None:
     for window in windows:
         outputs: dict[str, np.ndarray] = {}
         native.forward(
-            window, native.new_cache(len(window)), logits="all", capture=lambda name, x, o=outputs: o.update({name: x.copy()})
+            window,
+            native.new_cache(len(window)),
+            logits="all",
+            capture=lambda name, x, o=outputs: o.update({name: x.copy()}),
         )
         seen.append(outputs)
     last = "model.layers.2"

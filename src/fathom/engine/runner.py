@@ -3,9 +3,9 @@
 Lowering happens once, here: buffer names become numbers, weight names become matrices, attributes become numbers. A
 step then costs Python a few microseconds. Shapes are checked against the program before anything runs.
 
-Latents lie in pages of 64 tokens; a sequence is a table of page numbers. Where sequences are cut into segments between
-pages, a token's logits are the same bits whatever the cuts, the pages and the company: tokens in pages that lie wholly
-inside their segment are computed by expanded attention, all others by absorbed attention, and nothing else differs.
+Latents lie in pages of 64 tokens; a sequence is a table of page numbers. Tokens in pages that lie wholly inside their
+segment are computed by expanded attention, all others by absorbed attention. So where sequences are cut into segments
+between pages, logits are the same bits whatever the cuts, the pages and the company.
 """
 
 from __future__ import annotations
@@ -122,31 +122,24 @@ class NativeModel:
         ids = _token_ids(tokens, self._runner.embeddings)
         wanted = {"none": 0, "last": 1, "all": len(ids)}[logits]
         out = np.empty((wanted, self._runner.vocab_size), np.float32)
-        captured: list[list[NDArray[np.float32]]] = [[] for _ in self.program.ops] if capture else []
-        start, begin = cache.tokens, 0
+        parts: list[list[NDArray[np.float32]]] = [[] for _ in self.program.ops]
+        start, begin, end = cache.tokens, 0, 0
+
+        def observe(op: int, rows: NDArray[np.float32]) -> None:
+            parts[op].append(rows)
+            if capture and end == len(ids):  # the last pass: hand on the rows of all
+                capture(self.program.ops[op].name, np.concatenate(parts[op]))
+                parts[op].clear()
+
         while begin < len(ids):
             end = min((start + begin + self.max_tokens) // PAGE * PAGE - start, len(ids))  # cut between pages
             rows = out[max(begin + wanted - len(ids), 0) : max(end + wanted - len(ids), 0)]
-            observer = self._observer(captured, capture, end == len(ids)) if capture else None
-            part = (start + begin, end - begin, cache.table, len(rows))
-            self._runner.forward(ids[begin:end], cache.pages, [part], rows, form, observer, self.seconds)
+            segment = (start + begin, end - begin, cache.table, len(rows))
+            observer = observe if capture else None
+            self._runner.forward(ids[begin:end], cache.pages, [segment], rows, form, observer, self.seconds)
             begin = end
         cache.tokens = start + len(ids)
         return out
-
-    def _observer(
-        self, captured: list[list[NDArray[np.float32]]], capture: Capture, last: bool
-    ) -> Callable[[int, NDArray[np.float32]], None]:
-        """Keeps the rows of each chunk and, in the last one, hands them on together."""
-
-        def observe(op: int, rows: NDArray[np.float32]) -> None:
-            captured[op].append(rows)
-            if last:
-                parts = captured[op]
-                capture(self.program.ops[op].name, rows if len(parts) == 1 else np.concatenate(parts))
-                parts.clear()
-
-        return observe
 
 
 def _token_ids(tokens: Sequence[int] | NDArray[np.integer[Any]], vocab_size: int) -> NDArray[np.int32]:
