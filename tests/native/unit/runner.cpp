@@ -60,24 +60,27 @@ std::vector<OpSpec> program(Random& random) {
   return ops;
 }
 
-// A prompt of 200 tokens and ten decoding steps: the logits of all steps.
+// Prompts of 200 and 70 tokens in one pass, then ten decoding steps of both: the logits of all steps.
 std::vector<float> generate(int threads, const char* dtype) {
   Random random(4);
   Runner runner(program(random), kWidths, threads);
-  Pages pages(runner.layers(), runner.cache_width(), dtype, 5);
-  std::vector<Segment> segment = {{0, 200, {3, 0, 4, 1}, 1}};
-  std::vector<float> logits(11 * kVocab);
-  std::vector<int32_t> tokens(200);
+  Pages pages(runner.layers(), runner.cache_width(), dtype, 6);
+  std::vector<Segment> segments = {{0, 200, {3, 0, 4, 1}, 1}, {0, 70, {5, 2}, 1}};
+  std::vector<float> logits(11 * 2 * kVocab);
+  std::vector<int32_t> tokens(270);
   for (int32_t& token : tokens) token = static_cast<int32_t>(random.between(0, kVocab - 1));
-  runner.forward(tokens.data(), 200, pages, segment, logits.data(), 1, Form::Auto, {});
+  runner.forward(tokens.data(), 270, pages, segments, logits.data(), 2, Form::Auto, {});
   for (int64_t step = 1; step <= 10; ++step) {
-    segment[0].start = 199 + step;
-    segment[0].n = 1;
-    runner.forward(tokens.data() + step, 1, pages, segment, logits.data() + step * kVocab, 1, Form::Auto, {});
+    for (Segment& s : segments) {
+      s.start += s.n;
+      s.n = 1;
+    }
+    runner.forward(tokens.data() + step, 2, pages, segments, logits.data() + step * 2 * kVocab, 2, Form::Auto, {});
   }
   std::vector<int32_t> outside = {1, kVocab};
-  segment[0].n = 2;
-  CHECK_THROWS(runner.forward(outside.data(), 2, pages, segment, logits.data(), 1, Form::Auto, {}));
+  CHECK_THROWS(runner.forward(outside.data(), 2, pages, segments, logits.data(), 2, Form::Auto, {}));
+  segments[1].table[1] = segments[0].table[3];
+  CHECK_THROWS(runner.forward(tokens.data(), 2, pages, segments, logits.data(), 2, Form::Auto, {}));
   return logits;
 }
 
