@@ -45,7 +45,7 @@ def load_fathom(path: str, context: int) -> Loaded:
     from fathom import LLM, _native
 
     llm = LLM(path, max_context=context, threads=THREADS)
-    model, cache = llm.engine, llm.engine.new_cache()
+    model, cache = llm.model, llm.model.new_cache()
     return Loaded(
         _native.level(),
         llm.config.vocab_size,

@@ -161,7 +161,8 @@ void bind_runner(nb::module_& m) {
       .def_prop_ro("width", &Pages::width)
       .def_prop_ro("dtype", &Pages::dtype)
       .def_prop_ro("count", &Pages::count)
-      .def_prop_ro("page_bytes", &Pages::page_bytes);
+      .def_prop_ro("page_bytes", &Pages::page_bytes)
+      .def("interrupt", &Pages::interrupt);
 
   nb::class_<Runner>(m, "Runner")
       .def(

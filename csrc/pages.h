@@ -3,6 +3,7 @@
 // who owns which page is not known here.
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <stdexcept>
 #include <string>
 
@@ -33,6 +34,9 @@ class Pages {
   int64_t width() const { return width_; }
   int64_t count() const { return count_; }
   int64_t page_bytes() const { return layers_ * kTokens * width_ * element(); }
+  // Ends the pass over these pages that runs, if one does, at its next op; callable from any thread.
+  void interrupt() { interrupted_ = true; }
+  std::atomic<bool>& interrupted() { return interrupted_; }
   const char* dtype() const { return bf16_ ? "bfloat16" : "float32"; }
 
   void write(const Kernels& k, int64_t layer, int64_t page, int64_t token, const float* row) {
@@ -57,6 +61,7 @@ class Pages {
 
   int64_t layers_, width_, count_;
   bool bf16_;
+  std::atomic<bool> interrupted_{false};
   std::shared_ptr<void> slab_;
 };
 

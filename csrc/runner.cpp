@@ -258,6 +258,7 @@ void Runner::keep_wanted(Pass& pass, const std::vector<Segment>& segments) {
 void Runner::forward(const int32_t* tokens, int64_t n, Pages& pages, const std::vector<Segment>& segments,
                      float* logits, int64_t wanted, Form form, const Observer& observer, double* seconds) {
   std::lock_guard<std::mutex> lock(mutex_);
+  pages.interrupted() = false;
   check(tokens, n, pages, segments, wanted);
   for (auto& kept : rounded_) kept.n = 0;
   Pass pass{*this, pool_, k_, arena_, workers_, pages, logits, n};
@@ -266,6 +267,7 @@ void Runner::forward(const int32_t* tokens, int64_t n, Pages& pages, const std::
   double started = seconds ? clock() : 0;
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
+    if (pages.interrupted()) throw std::runtime_error("interrupted");
     if (step.tail && wanted == 0) break;
     if (step.tail && !steps_[i - 1].tail) keep_wanted(pass, segments);
     arena_.reset();

@@ -193,12 +193,6 @@ CODES: dict[str, Code] = {
     "port_taken": Code(
         400, _REQUEST, "can't listen on {host} port {port}: {problem}", "无法监听 {host} 端口 {port}：{problem}"
     ),
-    "reader_stalled": Code(
-        408,
-        _REQUEST,
-        "the client left more than {items} pieces of the answer unread",
-        "客户端积压了超过 {items} 段未读的回答",
-    ),
     "request_invalid": Code(400, _REQUEST, "{problem}", "{problem}"),
     "route_unknown": Code(404, _MISSING, "no such route: {method} {path}", "没有该接口：{method} {path}"),
     "shutting_down": Code(503, _SERVER, "the server is shutting down", "服务正在关闭"),

@@ -4,17 +4,17 @@
     llm.chat([{"role": "user", "content": "你好"}]).text
     for delta in llm.generate("Once upon", stream=True, max_tokens=50): print(delta.text, end="")
 
-Everything that can be wrong with a request is an error before any work. The latent cache of the last request is kept:
-a prompt that begins like it is computed from where it departs. Requests of several threads, or one begun while another
-streams, take turns token by token, each in a cache of its own.
+Everything that can be wrong with a request is an error before any work. Requests of several threads, prompts of a list
+and their ``n`` answers run side by side. Latents of what was computed are kept while there is room: a prompt that
+begins like an earlier text is computed from the page of 64 tokens in which it departs.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+import weakref
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -24,18 +24,19 @@ from numpy.typing import NDArray
 
 from .config import ModelConfig
 from .engine.constraints import Constraint, Grammars
-from .engine.generate import FinishReason, Generation, ScoredToken, Session, Token
+from .engine.engine import Engine
 from .engine.machine import Memory, cores, memory
+from .engine.pages import PAGE
 from .engine.runner import NativeModel
 from .engine.sampling import SamplingParams
 from .errors import FathomError
 from .hub.store import resolve
 from .model import Program, build_program
 from .model.formats import FORMATS, cache_bytes, scratch_bytes, weight_bytes
-from .text.detokenize import Detokenizer, StopChecker
+from .request import Answer, Completion, Delta, Request, Timings, stream
 from .text.template import ChatTemplate
 from .text.tokenizer import Tokenizer
-from .text.tools import CallReader, ToolCall, ToolFormat, calls_grammar, checked_tools
+from .text.tools import ToolCall, ToolFormat, calls_grammar, checked_tools
 from .weights.atomic import human
 from .weights.checkpoint import Checkpoint, open_checkpoint
 from .weights.dummy import dummy_weights
@@ -47,52 +48,8 @@ __all__ = ["LLM", "Completion", "Delta", "SamplingParams", "Timings", "ToolCall"
 Prompt = str | Sequence[int]
 Messages = Sequence[Mapping[str, Any]]
 LEAST_CONTEXT = 512  # tokens below which a model that hardly fits is refused rather than cut short
+MOST_CONTEXTS = 32  # that the latent cache holds
 MOST_THREADS = 1024  # what the native pool takes
-
-
-@dataclass(frozen=True, slots=True)
-class Timings:
-    prompt_seconds: float
-    decode_seconds: float
-    cached_tokens: int  # of the prompt, found in the cache
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """What a streamed answer grew by.
-
-    ``finish_reason``, ``timings`` and ``tool_calls`` stand on the last delta of an answer, ``prompt_logprobs`` on the
-    first. End tokens are not among ``token_ids``.
-    """
-
-    text: str
-    token_ids: tuple[int, ...] = ()
-    logprobs: tuple[Token, ...] | None = None
-    finish_reason: FinishReason | None = None
-    index: int = 0  # of the answer, where several (``n``) were asked for
-    prompt_tokens: int = 0
-    prompt_logprobs: tuple[ScoredToken, ...] | None = None
-    tool_calls: tuple[ToolCall, ...] = ()
-    timings: Timings | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """A whole answer."""
-
-    text: str
-    token_ids: tuple[int, ...]
-    finish_reason: FinishReason
-    prompt_tokens: int
-    index: int = 0
-    logprobs: tuple[Token, ...] | None = None
-    prompt_logprobs: tuple[ScoredToken, ...] | None = None
-    tool_calls: tuple[ToolCall, ...] = ()
-    timings: Timings | None = None
-
-    @property
-    def completion_tokens(self) -> int:
-        return len(self.token_ids)
 
 
 class LLM:
@@ -136,9 +93,10 @@ class LLM:
             if checkpoint
             else dummy_weights(self.program, self.dtype, group=group)
         )
-        self.engine = NativeModel(self.program, tensors, cache_dtype=cache_dtype, threads=threads)
+        self.model = NativeModel(self.program, tensors, cache_dtype=cache_dtype, threads=threads)
+        self.engine = Engine(self.model, _cache_pages(self.program, cache_dtype, self.context_length))
+        self._closing = weakref.finalize(self, self.engine.close)  # also where the interpreter ends in the midst
         self._templates: dict[bool, ChatTemplate] = {}
-        self._kept: list[Session] = []  # at most one: the session of the last request
 
     # text
 
@@ -193,7 +151,7 @@ class LLM:
         needed, free = 4 * len(ids) * self.config.vocab_size, memory().available
         if needed > free:
             raise FathomError("memory", what=f"{len(ids)} rows of logits", needed=human(needed), free=human(free))
-        logits = self.engine.forward(ids, self.engine.new_cache(len(ids)), logits="all")
+        logits = self.model.forward(ids, self.model.new_cache(len(ids)), logits="all")
         if not np.isfinite(logits).all():
             raise FathomError("not_finite")
         return logits
@@ -229,7 +187,7 @@ class LLM:
         chosen = self.params(params, **overrides)
         requests = [self.request(prompt, chosen) for prompt in _prompt_list(prompts)]
         if not stream:
-            return [completion for request in requests for completion in request.completions()]
+            return self._completions(requests)
         if len(requests) != 1:
             raise FathomError("parameter_invalid", param="prompts", problem="a stream takes one prompt")
         return requests[0].stream()
@@ -271,7 +229,7 @@ class LLM:
         if stream:
             return self.chat_request(messages, chosen, tools=tools, tool_choice=tool_choice).stream()
         request = self.chat_request(messages, replace(chosen, n=1), tools=tools, tool_choice=tool_choice)
-        return request.completions()[0]
+        return self._completions([request])[0]
 
     def request(
         self,
@@ -325,152 +283,12 @@ class LLM:
             params = replace(params, grammar=grammar)
         return self.request(ids, params, strip_space=strip, tool_format=form)
 
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        """A session for one request: the kept one, unless another request has it; it is kept afterwards."""
-        try:
-            session = self._kept.pop()  # atomic: no two threads get the same
-        except IndexError:
-            session = Session(self.engine)
-        try:
-            yield session
-        finally:
-            self._kept[:] = [session]
-
-
-class Request:
-    """One prompt and how to continue it, checked; ``stream`` or ``completions`` runs it."""
-
-    def __init__(
-        self,
-        llm: LLM,
-        prompt: list[int],
-        params: SamplingParams,
-        strip_space: bool = False,
-        tool_format: ToolFormat | None = None,
-    ) -> None:
-        self.prompt, self.params = prompt, params
-        self._llm, self._strip_space, self._tool_format = llm, strip_space, tool_format
-        self._cancelled = False
-        if params.stop or params.constraints():
-            _ = llm.tokenizer  # raises where there is none
-        self._first = self._generation(0)  # finds what is wrong before any work
-
-    def cancel(self) -> None:
-        """Ends the request at its next token; callable from any thread."""
-        self._cancelled = True
-
-    def _generation(self, index: int) -> Generation:
-        llm = self._llm
-        return Generation(
-            self.prompt,
-            self.params,
-            vocab_size=llm.config.vocab_size,
-            context=llm.context_length,
-            end_ids=llm.end_ids,
-            constraint=llm.constraint(self.params),
-            index=index,
-            cancelled=lambda: self._cancelled,
-        )
-
-    def stream(self) -> Generator[Delta, None, None]:
-        """The deltas of all answers, one answer after the other."""
-        for index in range(self.params.n):
-            generation = self._first if index == 0 else self._generation(index)
-            with self._llm._session() as session:
-                yield from self._answer(generation, session, index)
-
-    def _answer(self, generation: Generation, session: Session, index: int) -> Iterator[Delta]:
-        llm, params = self._llm, self.params
-        writer = (
-            _Writer(llm.tokenizer, params.stop, self._strip_space, self._tool_format) if llm.has_tokenizer else None
-        )
-        prompt_logprobs: tuple[ScoredToken, ...] | None = None
-        delta = Delta("", index=index, prompt_tokens=len(self.prompt))
-        for count, token in enumerate(generation.run(session)):
-            if count:
-                yield delta
-            elif generation.prompt_logprobs is not None:
-                prompt_logprobs = tuple(generation.prompt_logprobs)
-            delta = replace(
-                delta,
-                text="" if writer is None or token.is_end else writer.push(token.id),
-                token_ids=() if token.is_end else (token.id,),
-                logprobs=None if params.logprobs is None else () if token.is_end else (token,),
-                prompt_logprobs=None if count else prompt_logprobs,
-            )
-            if writer is not None and writer.stopped:
-                generation.finish_reason = "stop"
-                break
-        if prompt_logprobs is None and generation.prompt_logprobs is not None:  # nothing was generated
-            delta = replace(delta, prompt_logprobs=tuple(generation.prompt_logprobs))
-        yield replace(
-            delta,
-            text=delta.text + (writer.flush() if writer else ""),
-            finish_reason=generation.finish_reason,
-            tool_calls=writer.calls if writer else (),
-            timings=Timings(generation.prefill_seconds, generation.decode_seconds, generation.cached_tokens),
-        )
-
-    def completions(self) -> list[Completion]:
-        found: list[list[Delta]] = [[] for _ in range(self.params.n)]
-        for delta in self.stream():
-            found[delta.index].append(delta)
-        return [self._join(deltas) for deltas in found]
-
-    def _join(self, deltas: list[Delta]) -> Completion:
-        last = deltas[-1]
-        assert last.finish_reason is not None
-        return Completion(
-            text="".join(d.text for d in deltas),
-            token_ids=tuple(i for d in deltas for i in d.token_ids),
-            finish_reason=last.finish_reason,
-            prompt_tokens=last.prompt_tokens,
-            index=last.index,
-            logprobs=None if self.params.logprobs is None else tuple(t for d in deltas for t in d.logprobs or ()),
-            prompt_logprobs=deltas[0].prompt_logprobs,
-            tool_calls=last.tool_calls,
-            timings=last.timings,
-        )
-
-
-class _Writer:
-    """Token ids to the text of an answer: whole characters, cut before a stop string, without the template's space.
-
-    Where tools were offered, calls are taken out of the text.
-    """
-
-    def __init__(
-        self, tokenizer: Tokenizer, stops: Sequence[str], strip_space: bool, tool_format: ToolFormat | None
-    ) -> None:
-        shown = {i for i, text in tokenizer.controls.items() if tool_format and text in tool_format}
-        self._detokenizer = Detokenizer(tokenizer, shown=shown)
-        self._checker = StopChecker(stops)
-        self._reader = CallReader(tool_format) if tool_format else None
-        self._strip_space = strip_space
-
-    @property
-    def stopped(self) -> bool:
-        return self._checker.matched is not None
-
-    @property
-    def calls(self) -> tuple[ToolCall, ...]:
-        return self._reader.calls if self._reader else ()
-
-    def push(self, token: int) -> str:
-        return self._read(self._checker.push(self._stripped(self._detokenizer.push(token))))
-
-    def flush(self) -> str:
-        rest = self._checker.push(self._stripped(self._detokenizer.flush())) + self._checker.flush()
-        return self._read(rest) + (self._reader.finish() if self._reader else "")
-
-    def _stripped(self, text: str) -> str:
-        if self._strip_space and text:
-            text, self._strip_space = text.removeprefix(" "), False
-        return text
-
-    def _read(self, text: str) -> str:
-        return self._reader.push(text) if self._reader else text
+    def _completions(self, requests: Sequence[Request]) -> list[Completion]:
+        """Runs all requests side by side."""
+        deltas: dict[Answer, list[Delta]] = {answer: [] for request in requests for answer in request.answers}
+        for answer, delta in stream(self.engine, list(deltas)):
+            deltas[answer].append(delta)
+        return [answer.join(found) for answer, found in deltas.items()]
 
 
 def _ids(tokens: Sequence[int], vocab_size: int) -> list[int]:
@@ -524,6 +342,13 @@ def _fitting_context(
 
 def _memory_needed(program: Program, weights: int, cache_dtype: str, context: int) -> int:
     return weights + cache_bytes(program, context, cache_dtype) + scratch_bytes(program, context, cores())
+
+
+def _cache_pages(program: Program, cache_dtype: str, context: int) -> int:
+    """Pages of the latent cache: one whole context, and others as long as they take no more than a quarter of what the
+    loaded model leaves of the memory."""
+    spare = memory().available // 4 // cache_bytes(program, PAGE, cache_dtype)
+    return max(-(-context // PAGE), min(MOST_CONTEXTS * context // PAGE, spare))
 
 
 def _generation_defaults(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from fathom.engine.pages import PAGE, PagePool, chain
 TOKENS = list(range(3 * PAGE))
 
 
-def held(pool: PagePool, tokens: list[int], salt: bytes = b"") -> list[int]:
+def held(pool: PagePool, tokens: list[int]) -> list[int]:
     """The pages of a sequence that was computed and named."""
-    pages, name = pool.match(tokens, salt)
+    pages, name = pool.match(tokens)
     new = pool.allocate(len(tokens) // PAGE - len(pages))
     assert new is not None
     for i, page in enumerate(new, len(pages)):
@@ -28,11 +28,13 @@ def test_a_released_prefix_is_found_but_never_the_whole_prompt() -> None:
     assert [pool.references[p] for p in pages] == [2, 2, 1]
 
 
-def test_another_prefix_or_salt_finds_nothing() -> None:
+def test_another_prefix_and_pages_without_names_are_not_found() -> None:
     pool = PagePool(4)
     held(pool, TOKENS)
     assert pool.match([9, *TOKENS])[0] == []
-    assert pool.match(TOKENS, b"another")[0] == []
+    for page in range(4):
+        pool.unname(page)
+    assert pool.match(TOKENS)[0] == []
 
 
 def test_pages_without_names_go_first_then_tails() -> None:

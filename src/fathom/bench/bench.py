@@ -34,8 +34,8 @@ class Bench:
     """``wait`` before a measured part, run it inside ``with bench.others``, and ``read`` in between."""
 
     def __init__(self, llm: LLM) -> None:
-        self.llm, self.engine = llm, llm.engine
-        self.engine.seconds = self.op_seconds = np.zeros(len(llm.program.ops))
+        self.llm, self.model = llm, llm.model
+        self.model.seconds = self.op_seconds = np.zeros(len(llm.program.ops))
         self.others = Others()
         self.quiet = True  # all waits so far ended with a quiet machine
         self._patience = PATIENCE
@@ -46,7 +46,7 @@ class Bench:
 
     def warm_up(self) -> None:
         """Threads and the first pages of the weights are awake when measuring begins."""
-        self.engine.forward(self.tokens(8), self.engine.new_cache())
+        self.model.forward(self.tokens(8), self.model.new_cache())
 
     def wait(self) -> None:
         started = time.monotonic()
@@ -58,7 +58,7 @@ class Bench:
         if self._probe is None:
             self._peak = _peak_gib() or 0.0
             nbytes = min(max(PROBE_BYTES, 4 * _last_cache()), memory().available // 4)
-            self._probe = _native.Pool(self.engine.threads), np.ones(nbytes, np.uint8)
+            self._probe = _native.Pool(self.model.threads), np.ones(nbytes, np.uint8)
         pool, data = self._probe
         count, start = 0, time.perf_counter()
         while (took := time.perf_counter() - start) < PROBE_SECONDS:
@@ -69,7 +69,7 @@ class Bench:
 
     def multiply(self) -> None:
         """Measures how many int8 operations a second the same threads do on AMX tiles, where there are any."""
-        pool, count, start = _native.Pool(self.engine.threads), 0, time.perf_counter()
+        pool, count, start = _native.Pool(self.model.threads), 0, time.perf_counter()
         while (took := time.perf_counter() - start) < PROBE_SECONDS:
             if (done := pool.multiply_tiles(AMX_ROUNDS)) == 0:
                 return
@@ -80,7 +80,7 @@ class Bench:
         """Share of that peak in a prefill of so many tokens; products with float weights don't count."""
         if not self._peaks:
             return None
-        ops = zip(self.llm.program.ops, self.engine.weight_bytes, strict=True)
+        ops = zip(self.llm.program.ops, self.model.weight_bytes, strict=True)
         macs = sum(op.macs() for op, held in ops if op.kind in PACKED and held < 1.5 * sum(w.size for w in op.weights))
         return round(2 * macs * tokens / seconds / statistics.median(self._peaks), 4)
 
@@ -100,13 +100,13 @@ class Bench:
         """Bytes that a pass of ``tokens`` behind ``context`` - 1 cached ones reads for each op."""
         return [
             round(held * op.share_read(tokens)) + self._cache_bytes(op, context)
-            for op, held in zip(self.llm.program.ops, self.engine.weight_bytes, strict=True)
+            for op, held in zip(self.llm.program.ops, self.model.weight_bytes, strict=True)
         ]
 
     def _cache_bytes(self, op: Op, context: int) -> int:
         if op.kind != "latent_attention":
             return 0
-        return context * self.llm.config.latent_width * (4 if self.engine.cache_dtype == "float32" else 2)
+        return context * self.llm.config.latent_width * (4 if self.model.cache_dtype == "float32" else 2)
 
     def tokens(self, count: int, seed: int = 0) -> list[int]:
         """Token ids spread over the vocabulary: each pass touches other experts."""
@@ -118,7 +118,7 @@ class Bench:
             "bench": what,
             "model": self.llm.name,
             "format": self.llm.format,
-            "threads": self.engine.threads,
+            "threads": self.model.threads,
             "cpu": processor(),
             "level": _native.level(),
         }

@@ -21,7 +21,7 @@ CHUNK = 512  # tokens of the measured piece of a prompt
 
 def measure(bench: Bench, depths: Sequence[int], decode_tokens: int, rounds: int) -> dict[str, Any]:
     """One row a depth; the cache grows from depth to depth, every round leaves it as it was."""
-    cache = bench.engine.new_cache()
+    cache = bench.model.new_cache()
     bench.warm_up()
     speeds = [_at(bench, cache, depth, decode_tokens, rounds) for depth in sorted(set(depths))]
     rows = []
@@ -43,7 +43,7 @@ def measure(bench: Bench, depths: Sequence[int], decode_tokens: int, rounds: int
 def _at(bench: Bench, cache: Cache, depth: int, decode_tokens: int, rounds: int) -> tuple[int, float, float]:
     """(depth, seconds of a chunk, seconds of a step): medians."""
     if depth > cache.tokens:
-        bench.engine.forward(bench.tokens(depth)[cache.tokens :], cache, logits="none")
+        bench.model.forward(bench.tokens(depth)[cache.tokens :], cache, logits="none")
     chunks, steps = [], []
     for number in range(rounds):
         bench.wait()
@@ -60,7 +60,7 @@ def _seconds(bench: Bench, cache: Cache, tokens: list[int], size: int) -> float:
     with bench.others:
         start = time.perf_counter()
         for begin in range(0, len(tokens), size):
-            bench.engine.forward(tokens[begin : begin + size], cache)
+            bench.model.forward(tokens[begin : begin + size], cache)
         took = time.perf_counter() - start
     cache.truncate(depth)
     return took

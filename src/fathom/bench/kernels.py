@@ -51,8 +51,8 @@ def measure(bench: Bench, tokens: int, context: int, rounds: int) -> dict[str, A
 
 def _passes(bench: Bench, tokens: int, context: int, rounds: int) -> list[np.ndarray[Any, Any]]:
     """Seconds of every op in every pass; each pass has other tokens, hence other experts."""
-    cache = bench.engine.new_cache()
-    bench.engine.forward(bench.tokens(context + tokens), cache, logits="none")  # the last ones wake everything up
+    cache = bench.model.new_cache()
+    bench.model.forward(bench.tokens(context + tokens), cache, logits="none")  # the last ones wake everything up
     passes: list[np.ndarray[Any, Any]] = []
     for _ in range(rounds):
         bench.wait()
@@ -62,7 +62,7 @@ def _passes(bench: Bench, tokens: int, context: int, rounds: int) -> list[np.nda
             while not passes or time.perf_counter() < deadline:
                 cache.truncate(context)
                 bench.op_seconds[:] = 0
-                bench.engine.forward(bench.tokens(tokens, seed=len(passes) + 1), cache)
+                bench.model.forward(bench.tokens(tokens, seed=len(passes) + 1), cache)
                 passes.append(bench.op_seconds.copy())
     return passes
 

@@ -6,11 +6,13 @@ The request goes the way every request goes, through :class:`Generation`; metric
 from __future__ import annotations
 
 import statistics
+import threading
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from fathom.engine.generate import Generation, Session
+from fathom.engine.generation import Generation, Item, Token
 from fathom.engine.sampling import SamplingParams
 
 from .bench import Bench
@@ -24,7 +26,7 @@ class Round:
     first: float  # seconds to the first token
     steps: tuple[float, ...]  # seconds of each token behind it
     outside: tuple[float, ...]  # of those, seconds that no op of the native engine ran
-    read: float  # bytes a second, measured before, between and behind
+    read: float  # bytes a second, measured before and behind
     others: float | None  # percent of all cores
 
     def to_json(self) -> dict[str, float | None]:
@@ -38,12 +40,11 @@ class Round:
 
 def measure(bench: Bench, prompt_tokens: int, decode_tokens: int, rounds: int) -> dict[str, Any]:
     """Medians over the rounds."""
-    session = Session(bench.engine)
     bench.warm_up()
     done = []
     for number in range(rounds):
         bench.wait()
-        done.append(_round(bench, session, bench.tokens(prompt_tokens, seed=number), decode_tokens))
+        done.append(_round(bench, bench.tokens(prompt_tokens, seed=number), decode_tokens))
     first = statistics.median(r.first for r in done)
     step = statistics.median(statistics.fmean(r.steps) for r in done)
     context = prompt_tokens + (decode_tokens + 1) // 2  # of a decode step, on average
@@ -69,25 +70,28 @@ def measure(bench: Bench, prompt_tokens: int, decode_tokens: int, rounds: int) -
     }
 
 
-def _round(bench: Bench, session: Session, prompt: list[int], decode_tokens: int) -> Round:
-    session.truncate(0)
+def _round(bench: Bench, prompt: list[int], decode_tokens: int) -> Round:
+    llm, ended, others = bench.llm, threading.Event(), Others()
     params = SamplingParams(temperature=0.0, max_tokens=decode_tokens + 1, ignore_eos=True)
-    vocab_size, context = bench.llm.config.vocab_size, bench.llm.context_length
-    tokens = Generation(prompt, params, vocab_size=vocab_size, context=context).run(session)
-    steps, outside, others = [], [], Others()
+    generation = Generation(prompt, params, vocab_size=llm.config.vocab_size, context=llm.context_length)
+    marks: list[tuple[float, float]] = []  # of each token: when it came, seconds in ops until then
+    last: list[Item] = []
+
+    def emit(_: Generation, item: Item) -> None:  # in the engine's thread, between two steps
+        marks.append((time.perf_counter(), float(bench.op_seconds.sum())))
+        if not isinstance(item, Token) or item.finish_reason:
+            last.append(item)
+            ended.set()
+
     rates = [bench.read()]
-    with bench.others, others:
-        start = time.perf_counter()
-        next(tokens)
-        first = time.perf_counter() - start
-    rates.append(bench.read())
     bench.multiply()
     with bench.others, others:
-        for _ in range(decode_tokens):
-            bench.op_seconds[:] = 0
-            start = time.perf_counter()
-            next(tokens)
-            steps.append(time.perf_counter() - start)
-            outside.append(steps[-1] - float(bench.op_seconds.sum()))
+        start = time.perf_counter()
+        llm.engine.submit([generation], emit)
+        ended.wait()
     rates.append(bench.read())
-    return Round(first, tuple(steps), tuple(outside), statistics.median(rates), others.percent)
+    if isinstance(last[0], Exception):
+        raise last[0]
+    steps = [(t1 - t0, t1 - t0 - (ops1 - ops0)) for (t0, ops0), (t1, ops1) in pairwise(marks)]
+    took, outside = zip(*steps, strict=True)
+    return Round(marks[0][0] - start, took, outside, statistics.fmean(rates), others.percent)

@@ -13,9 +13,10 @@ from hashlib import blake2b
 
 import numpy as np
 
-__all__ = ["PAGE", "PagePool", "chain"]
+__all__ = ["PAGE", "ROOT", "PagePool", "chain"]
 
 PAGE = 64  # tokens
+ROOT = b""  # the name of no page: what the first one is chained on
 
 
 def chain(parent: bytes, tokens: Sequence[int]) -> bytes:
@@ -37,10 +38,10 @@ class PagePool:
     def free(self) -> int:
         return len(self._free)
 
-    def match(self, tokens: Sequence[int], salt: bytes = b"") -> tuple[list[int], bytes]:
+    def match(self, tokens: Sequence[int]) -> tuple[list[int], bytes]:
         """Takes the pages of the longest known prefix, which leaves a token to compute; also the prefix's name."""
         pages: list[int] = []
-        name = blake2b(salt, digest_size=16, person=b"salt").digest()
+        name = ROOT
         for start in range(0, (len(tokens) - 1) // PAGE * PAGE, PAGE):
             longer = chain(name, tokens[start : start + PAGE])
             page = self._pages.get(longer)
@@ -59,14 +60,18 @@ class PagePool:
         pages = [self._free.popitem(last=False)[0] for _ in range(n)]
         for page in pages:
             self.references[page] = 1
-            if (name := self._names.pop(page, None)) is not None:
-                del self._pages[name]
+            self.unname(page)
         return pages
 
     def name(self, page: int, name: bytes) -> None:
         """A held page is full: it can be found by its name, unless another page with the same contents is."""
         if self._pages.setdefault(name, page) == page:
             self._names[page] = name
+
+    def unname(self, page: int) -> None:
+        """Nobody finds the page any more."""
+        if (name := self._names.pop(page, None)) is not None:
+            del self._pages[name]
 
     def release(self, pages: Sequence[int]) -> None:
         """Gives back a sequence's pages, last first: a prefix outlives its tails, an unnamed page goes at once."""

@@ -33,9 +33,9 @@ class SamplingParams:
     """How one request is decoded; checked when it is made, so a bad value never reaches the model.
 
     ``temperature=0`` is greedy. ``top_k=0``, ``top_p=1`` and ``min_p=0`` keep everything. ``max_tokens=None`` generates
-    what fits into the context. ``logprobs=k`` reports the chosen token and the k likeliest ones (k may be 0);
-    ``prompt_logprobs`` does it for the prompt. At most one of ``json_schema``, ``json_object``, ``regex``, ``grammar``
-    (Lark or GBNF) and ``choice`` constrains the text.
+    what fits into the context; ``max_seconds`` ends it at a time. ``logprobs=k`` reports the chosen token and the k
+    likeliest ones (k may be 0); ``prompt_logprobs`` does it for the prompt. At most one of ``json_schema``,
+    ``json_object``, ``regex``, ``grammar`` (Lark or GBNF) and ``choice`` constrains the text.
     """
 
     temperature: float = 1.0
@@ -49,6 +49,7 @@ class SamplingParams:
     seed: int | None = None
     n: int = 1
     max_tokens: int | None = None
+    max_seconds: float | None = None
     stop: tuple[str, ...] = ()
     stop_token_ids: tuple[int, ...] = ()
     ignore_eos: bool = False
@@ -66,6 +67,8 @@ class SamplingParams:
         object.__setattr__(self, "logit_bias", _bias(self.logit_bias))
         for name, low, high, open_low in _RANGES:
             object.__setattr__(self, name, _number(name, getattr(self, name), low, high, open_low))
+        if self.max_seconds is not None:
+            object.__setattr__(self, "max_seconds", _number("max_seconds", self.max_seconds, 0.0, 1e9, True))
         for name, least, most, optional in _COUNTS:
             _integer(name, getattr(self, name), least, most, optional)
         for name in ("ignore_eos", "json_object"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,6 @@ from .. import __version__
 from ..errors import FathomError
 from . import chat, completions, models
 from .gate import Gate
-from .jobs import Line
 from .schemas import ChatRequest, CompletionRequest, DetokenizeRequest, TokenizeRequest
 from .service import Service
 from .wire import BODY_LIMIT, Body, error_response
@@ -69,10 +69,11 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        await app.state.service.line.close()
+        if app.state.service.loaded is not None:
+            await asyncio.to_thread(app.state.service.llm.engine.close)
 
     app = FastAPI(title="fathom", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.state.service = Service(llm, model_name, Line(max_queue))
+    app.state.service = Service(llm, model_name, max_queue)
     app.state.body_limit = body_limit
     app.add_exception_handler(FathomError, _on_fathom_error)
     app.add_exception_handler(HTTPException, _on_http_error)

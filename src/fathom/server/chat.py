@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from .chat_plan import ChatPlan, plan_chat
-from .generation import Meter, Step, head, respond
+from .generation import Meter, finish, head, respond
+from .jobs import Step
 from .logprobs import chat_entry
 from .schemas import ChatRequest
 from .service import Service, service_of
 from .wire import body_of
 
 if TYPE_CHECKING:
-    from ..llm import LLM, Delta, ToolCall
+    from ..llm import LLM, ToolCall
+    from ..request import Delta
 
 __all__ = ["router"]
 
@@ -35,7 +37,7 @@ async def create_chat_completion(
     llm = service.llm
     plan = await asyncio.to_thread(plan_chat, llm, body)
     answer = Answer(llm, plan, body, service.model_name)
-    return await respond(request, service.line, [plan.request], answer, body)
+    return await respond(request, service, [plan.request], answer, body)
 
 
 @dataclass(slots=True)
@@ -54,7 +56,7 @@ class Choice:
         if delta.finish_reason is not None:
             self.calls = _calls(delta.tool_calls)
             called = bool(self.calls) and delta.finish_reason == "stop" and not self.named
-            self.finish_reason = "tool_calls" if called else delta.finish_reason
+            self.finish_reason = "tool_calls" if called else finish(delta)
 
     def message(self) -> dict[str, Any]:
         content = None if self.calls and not self.text else self.text
@@ -126,7 +128,7 @@ class Answer:
         for delta in _call_deltas(choice.calls):
             yield self._chunk(step.choice, delta)
         yield self._chunk(step.choice, {}, choice.logprobs, choice.finish_reason)
-        if self._with_usage and step.choice == len(self._choices) - 1:
+        if self._with_usage and all(choice.finish_reason for choice in self._choices):
             yield {**self._head, "choices": [], **self._meter.dump()}
 
     def _chunk(

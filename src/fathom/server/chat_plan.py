@@ -13,7 +13,8 @@ from .generation import sampling_of
 from .schemas import ChatRequest, Message, NamedTool, Tool
 
 if TYPE_CHECKING:
-    from ..llm import LLM, Request
+    from ..llm import LLM
+    from ..request import Request
 
 __all__ = ["ChatPlan", "plan_chat"]
 

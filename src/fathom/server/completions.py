@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from fastapi import APIRouter, Depends, Request, Response
 
 from ..errors import FathomError
-from .generation import Meter, Step, head, respond, sampling_of
+from .generation import Meter, finish, head, respond, sampling_of
+from .jobs import Step
 from .logprobs import Columns
 from .schemas import CompletionRequest
 from .service import Service, service_of
@@ -18,7 +19,7 @@ from .wire import body_of
 
 if TYPE_CHECKING:
     from ..llm import LLM
-    from ..llm import Request as Work
+    from ..request import Request as Work
 
 __all__ = ["router"]
 
@@ -36,7 +37,7 @@ async def create_completion(
     llm = service.llm
     requests = await asyncio.to_thread(plan, llm, body)
     answer = Answer(llm, requests, body, service.model_name)
-    return await respond(request, service.line, requests, answer, body)
+    return await respond(request, service, requests, answer, body)
 
 
 def plan(llm: LLM, body: CompletionRequest) -> list[Work]:
@@ -95,7 +96,7 @@ class Answer:
             choice.columns.add(delta.prompt_logprobs or ())
             choice.columns.add(delta.logprobs or ())
         choice.text += text
-        choice.finish_reason = delta.finish_reason
+        choice.finish_reason = finish(delta)
         self._meter.add(delta)
         return text
 
@@ -109,7 +110,7 @@ class Answer:
         if text or finished:
             chunk = {**self._head, "choices": [self._choice(step.choice, text)]}
             yield {**chunk, "usage": None} if self._with_usage else chunk
-        if self._with_usage and finished and step.choice == len(self._choices) - 1:
+        if self._with_usage and finished and all(choice.finish_reason for choice in self._choices):
             yield {**self._head, "choices": [], **self._meter.dump()}
 
     def _choice(self, index: int, text: str) -> dict[str, Any]:

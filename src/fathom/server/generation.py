@@ -1,10 +1,10 @@
-"""From a request's fields to sampling parameters, and from checked requests to the steps of a job."""
+"""From a request's fields to sampling parameters, and from checked requests to the response."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,15 +13,16 @@ from fastapi import Response
 from fastapi.responses import JSONResponse
 
 from ..errors import FathomError
-from .jobs import Job, Line
+from .jobs import Step
 from .schemas import Sampling
+from .service import Service
 from .sse import EventStream, cancel_with
 from .wire import ignored_header
 
 if TYPE_CHECKING:
-    from ..llm import Delta, Request
+    from ..request import Delta, Request
 
-__all__ = ["Meter", "Step", "head", "respond", "sampling_of"]
+__all__ = ["Meter", "finish", "head", "respond", "sampling_of"]
 
 _SAME_NAME = [
     "temperature",
@@ -36,18 +37,11 @@ _SAME_NAME = [
     "stop",
     "ignore_eos",
     "max_tokens",
+    "max_seconds",
     "regex",
     "grammar",
     "choice",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one choice of the response grew by."""
-
-    choice: int
-    delta: Delta
 
 
 def sampling_of(body: Sampling) -> dict[str, Any]:
@@ -73,10 +67,13 @@ class Answer(Protocol):
 
 
 async def respond(
-    http: HttpRequest, line: Line, requests: Sequence[Request], answer: Answer, body: Sampling
+    http: HttpRequest, service: Service, requests: Sequence[Request], answer: Answer, body: Sampling
 ) -> Response:
-    """Queue the checked requests and answer, whole or streamed as ``body`` says; a client that leaves cancels them."""
-    job = _submit(line, requests)
+    """Queue the checked requests and answer, whole or streamed as ``body`` says; a client that leaves cancels them.
+
+    Answer ``k`` of the i-th request is choice ``i * n + k`` of the response.
+    """
+    job = service.job([a for request in requests for a in request.answers])
     headers = ignored_header(body)
     if body.stream:
         return EventStream(job, answer.chunks, headers)
@@ -86,19 +83,9 @@ async def respond(
     return JSONResponse(answer.whole(), headers=headers)
 
 
-def _submit(line: Line, requests: Sequence[Request]) -> Job[Step]:
-    """Run ``requests`` one after the other; answer ``k`` of the i-th is choice ``i * n + k`` of the response."""
-
-    def work() -> Generator[Step, None, None]:
-        for i, request in enumerate(requests):
-            for delta in request.stream():
-                yield Step(i * request.params.n + delta.index, delta)
-
-    def stop() -> None:
-        for request in requests:
-            request.cancel()
-
-    return line.submit(work, stop)
+def finish(delta: Delta) -> str | None:
+    """The finish reason in OpenAI's words: an answer cut at its deadline is cut by a limit."""
+    return "length" if delta.finish_reason == "deadline" else delta.finish_reason
 
 
 def head(prefix: str, kind: str, model: str) -> dict[str, Any]:

@@ -46,8 +46,8 @@ async def get_model(model: str, service: Serving) -> dict[str, Any]:
 
 @router.get("/health")
 async def health(service: Serving) -> dict[str, Any]:
-    _ = service.llm  # 503 while it loads
-    return {"status": "ok", "waiting": max(0, len(service.line) - 1)}
+    scheduler = service.llm.engine.scheduler  # 503 while the model loads
+    return {"status": "ok", "running": len(scheduler.running), "waiting": len(scheduler.waiting)}
 
 
 @router.get("/version")

@@ -1,18 +1,20 @@
-"""What the routes share: the model, the name it is served under, the line in front of it."""
+"""What the routes share: the model, the name it is served under, and how many may wait for it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fastapi import Request
 
 from ..errors import FathomError
-from .jobs import Line
+from .jobs import Job
 
 if TYPE_CHECKING:
     from ..llm import LLM
+    from ..request import Answer
 
 __all__ = ["Service", "service_of"]
 
@@ -21,7 +23,7 @@ __all__ = ["Service", "service_of"]
 class Service:
     loaded: LLM | None
     model_name: str
-    line: Line
+    max_queue: int  # answers that may wait beside those that run
     created: int = field(default_factory=lambda: int(time.time()))
 
     @property
@@ -34,6 +36,11 @@ class Service:
         """A request may leave the model out; it may not name another one."""
         if name is not None and name != self.model_name:
             raise FathomError("model_not_served", param="model", name=name, known=self.model_name)
+
+    def job(self, answers: Sequence[Answer]) -> Job:
+        """The answers on their way; raises ``queue_full``."""
+        engine = self.llm.engine
+        return Job(engine, answers, engine.scheduler.max_running + self.max_queue)
 
 
 def service_of(request: Request) -> Service:

@@ -11,17 +11,16 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .jobs import Job
+from .jobs import Job, Step
 from .wire import envelope
 
 __all__ = ["EventStream", "cancel_with"]
 
-T = TypeVar("T")
 _DONE = b"data: [DONE]\n\n"
 _PING = b": ping\n\n"  # a comment: clients skip it, proxies see life
 
@@ -31,7 +30,7 @@ def event(data: Mapping[str, Any]) -> bytes:
 
 
 @asynccontextmanager
-async def cancel_with(receive: Receive, job: Job[Any]) -> AsyncIterator[None]:
+async def cancel_with(receive: Receive, job: Job) -> AsyncIterator[None]:
     """While the block runs, a client that disconnects cancels ``job``."""
 
     async def watch() -> None:
@@ -47,15 +46,15 @@ async def cancel_with(receive: Receive, job: Job[Any]) -> AsyncIterator[None]:
         job.cancel()
 
 
-class EventStream(Response, Generic[T]):
+class EventStream(Response):
     """Streams ``encode(item)`` for each item of a job, submitted by the caller so that a full queue is still a 429."""
 
     media_type = "text/event-stream"
 
     def __init__(
         self,
-        job: Job[T],
-        encode: Callable[[T], Iterable[Mapping[str, Any]]],
+        job: Job,
+        encode: Callable[[Step], Iterable[Mapping[str, Any]]],
         headers: Mapping[str, str],
         ping_s: float = 15.0,
     ) -> None:
