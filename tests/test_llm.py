@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -125,12 +128,13 @@ def test_stop_strings_end_a_text_and_are_none_of_it(llm: LLM) -> None:
     assert deltas[-1].timings is not None
 
 
-def test_a_conversation_goes_on_from_the_kept_cache(llm: LLM) -> None:
-    first = llm.chat(TALK, **GREEDY)
-    talk = [*TALK, {"role": "assistant", "content": first.text}, {"role": "user", "content": "and?"}]
+def test_a_conversation_goes_on_from_the_pages_that_are_known(llm: LLM) -> None:
+    talk = [{"role": "user", "content": "the cat sat on the mat " * 20}]
+    first = llm.chat(talk, **GREEDY)
+    talk = [*talk, {"role": "assistant", "content": first.text}, {"role": "user", "content": "and?"}]
     second = llm.chat(talk, **GREEDY)
     assert second.timings is not None
-    assert second.timings.cached_tokens >= first.prompt_tokens
+    assert second.timings.cached_tokens >= first.prompt_tokens // 64 * 64 > 0
     llm.generate([9], max_tokens=1)  # another request in between
     again = llm.chat(talk, **GREEDY)
     assert (again.text, again.token_ids) == (second.text, second.token_ids)
@@ -155,14 +159,37 @@ def test_requests_may_interleave_in_one_thread_and_in_several(llm: LLM) -> None:
 
 
 def test_a_request_can_be_cancelled_from_outside(llm: LLM) -> None:
-    request = llm.chat_request(TALK, llm.params(temperature=0, max_tokens=500, ignore_eos=True))
+    request = llm.chat_request(TALK, llm.params(temperature=0, max_tokens=1900, ignore_eos=True))
     deltas = []
     for delta in request.stream():
         deltas.append(delta)
         if len(deltas) == 3:
             request.cancel()
     assert deltas[-1].finish_reason == "cancelled"
-    assert len(deltas) <= 5
+    assert deltas[-1].token_ids == ()
+    assert len(llm.engine.scheduler) == 0
+
+
+def test_a_stream_outlives_the_name_of_its_model_and_the_engine_ends_with_both(folder: Path) -> None:
+    stream = LLM(folder, threads=1).chat(TALK, temperature=0, max_tokens=50, ignore_eos=True, stream=True)
+    assert sum(len(delta.token_ids) for delta in stream) == 50
+    forgotten = LLM(folder, threads=1)
+    engine = forgotten.engine
+    del forgotten
+    gc.collect()
+    with pytest.raises(FathomError) as caught:
+        engine.submit([], lambda *_: None)
+    assert caught.value.code == "shutting_down"
+
+
+def test_a_program_that_ends_in_mid_stream_ends_at_once(folder: Path) -> None:
+    lines = [
+        "from fathom.llm import LLM",
+        f"stream = LLM({str(folder)!r}).generate('the cat', stream=True, max_tokens=1900, ignore_eos=True)",
+        "print(next(stream).prompt_tokens)",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_answer_after_assistant_colon_loses_one_space(folder: Path, tmp_path: Path) -> None:

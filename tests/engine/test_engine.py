@@ -94,13 +94,15 @@ def test_greedy_tokens_are_those_of_full_recomputation(model: NativeModel, engin
 
 @given(
     st.lists(
-        st.tuples(st.integers(0, 4), st.integers(1, 150), st.integers(1, 6), st.booleans()), min_size=2, max_size=6
+        st.tuples(st.integers(0, 4), st.integers(1, 150), st.integers(1, 6), st.sampled_from([0.0, 1.0])),
+        min_size=2,
+        max_size=6,
     ),
     st.integers(160, 500),
 )
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_company_pieces_and_known_prefixes_change_no_bit(
-    model: NativeModel, shapes: list[tuple[int, int, int, bool]], budget: int
+    model: NativeModel, shapes: list[tuple[int, int, int, float]], budget: int
 ) -> None:
     """Tokens and log-probabilities of each alone in an empty engine, of all at once, and of all at once again."""
     text = np.random.default_rng(3).integers(20, 380, 4000).tolist()
@@ -108,9 +110,9 @@ def test_company_pieces_and_known_prefixes_change_no_bit(
     def requests() -> list[Generation]:
         return [
             request(
-                [*text[: shared * 60], *text[500 + i * 200 :][:own]], logprobs=3, max_tokens=n, seed=i, temperature=float(t)
+                text[: shared * 60] + text[500 + i * 200 :][:own], logprobs=3, max_tokens=most, seed=i, temperature=t
             )
-            for i, (shared, own, n, t) in enumerate(shapes)
+            for i, (shared, own, most, t) in enumerate(shapes)
         ]
 
     alone = [run(Engine(model, 64), one)[0] for one in requests()]

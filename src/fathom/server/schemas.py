@@ -98,6 +98,7 @@ class Sampling(Body):
 
     model: str | None = None
     max_tokens: int | None = None
+    max_seconds: float | None = None
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None

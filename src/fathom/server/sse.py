@@ -11,18 +11,26 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .jobs import Job, Step
 from .wire import envelope
 
 __all__ = ["EventStream", "cancel_with"]
 
+T = TypeVar("T")
+Item = TypeVar("Item", covariant=True)
 _DONE = b"data: [DONE]\n\n"
 _PING = b": ping\n\n"  # a comment: clients skip it, proxies see life
+
+
+class Items(Protocol[Item]):
+    """What comes while a job runs (:class:`fathom.server.jobs.Job`)."""
+
+    async def __anext__(self) -> Item: ...
+    def cancel(self) -> None: ...
 
 
 def event(data: Mapping[str, Any]) -> bytes:
@@ -30,7 +38,7 @@ def event(data: Mapping[str, Any]) -> bytes:
 
 
 @asynccontextmanager
-async def cancel_with(receive: Receive, job: Job) -> AsyncIterator[None]:
+async def cancel_with(receive: Receive, job: Items[Any]) -> AsyncIterator[None]:
     """While the block runs, a client that disconnects cancels ``job``."""
 
     async def watch() -> None:
@@ -46,15 +54,15 @@ async def cancel_with(receive: Receive, job: Job) -> AsyncIterator[None]:
         job.cancel()
 
 
-class EventStream(Response):
+class EventStream(Response, Generic[T]):
     """Streams ``encode(item)`` for each item of a job, submitted by the caller so that a full queue is still a 429."""
 
     media_type = "text/event-stream"
 
     def __init__(
         self,
-        job: Job,
-        encode: Callable[[Step], Iterable[Mapping[str, Any]]],
+        job: Items[T],
+        encode: Callable[[T], Iterable[Mapping[str, Any]]],
         headers: Mapping[str, str],
         ping_s: float = 15.0,
     ) -> None:
@@ -80,7 +88,7 @@ class EventStream(Response):
         while True:
             body = b""
             try:
-                item = await asyncio.wait_for(anext(self._job), self._ping_s)
+                item = await asyncio.wait_for(self._job.__anext__(), self._ping_s)
                 body = b"".join(event(data) for data in self._encode(item))
             except TimeoutError:
                 pass
