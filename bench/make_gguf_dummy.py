@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from tokenizers.pre_tokenizers import ByteLevel
 
 from fathom.config import ModelConfig
+from fathom.convert.gguf import export_gguf
 from fathom.model.program import Weight, build_program
 from fathom.weights.checkpoint import Checkpoint, TensorRef
-from fathom.weights.gguf_write import export_gguf
 from fathom.weights.names import split_kv_b
 from fathom.weights.published import known_config, published_models
 

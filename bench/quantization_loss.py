@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from fathom import LLM
 from fathom._native import Matrix
-from fathom.calibrate import quantize_calibrated
+from fathom.convert.calibrate import quantize_calibrated
+from fathom.convert.quantize import quantize
 from fathom.hub.store import resolve
 from fathom.model.program import Weight, build_program
 from fathom.weights.checkpoint import Checkpoint, open_checkpoint, pack
-from fathom.weights.quantize import quantize
 
 Logs = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fathom.weights.dummy import make_dummy
+from fathom.convert.dummy import make_dummy
 from versus import THREADS, Engine, Loaded, Worker, arguments, compare, load_fathom, serve
 
 

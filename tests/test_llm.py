@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import tiny
-from fathom.engine.machine import Memory
 from fathom.errors import FathomError
 from fathom.llm import LLM, Completion, SamplingParams, _fitting_context
+from fathom.machine import Memory
 from fathom.model.formats import weight_bytes
 from fathom.text.template import builtin
 

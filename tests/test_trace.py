@@ -12,11 +12,11 @@ import pytest
 from gguf import GGMLQuantizationType
 from gguf.quants import quantize as quantize_blocks
 
+from fathom.convert.gguf import export_gguf
+from fathom.convert.quantize import quantize
 from fathom.errors import FathomError
 from fathom.trace import trace_models
 from fathom.weights.checkpoint import open_checkpoint
-from fathom.weights.gguf_write import export_gguf
-from fathom.weights.quantize import quantize
 from parity.cases import Case, case, yarn
 
 PROMPT = case("v2_lite").tokens[0, :24].tolist()

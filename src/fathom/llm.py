@@ -25,19 +25,19 @@ from numpy.typing import NDArray
 from .config import ModelConfig
 from .engine.constraints import Constraint, Grammars
 from .engine.engine import Engine
-from .engine.machine import Memory, cores, memory
 from .engine.pages import PAGE
 from .engine.runner import NativeModel
 from .engine.sampling import SamplingParams
 from .errors import FathomError
+from .files import human
 from .hub.store import resolve
+from .machine import Memory, cores, memory
 from .model import Program, build_program
 from .model.formats import FORMATS, cache_bytes, scratch_bytes, weight_bytes
 from .request import Answer, Completion, Delta, Request, Timings, stream
 from .text.template import ChatTemplate
 from .text.tokenizer import Tokenizer
 from .text.tools import ToolCall, ToolFormat, calls_grammar, checked_tools
-from .weights.atomic import human
 from .weights.checkpoint import Checkpoint, open_checkpoint
 from .weights.dummy import dummy_weights
 from .weights.load import Progress, load_weights

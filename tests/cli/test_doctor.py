@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from fathom.engine.machine import Memory
+from fathom.machine import Memory
 
 
 def test_machine_and_family_as_json(fathom) -> None:
@@ -34,7 +34,7 @@ def test_context_beyond_the_model_is_told(fathom, mini) -> None:
 
 
 def test_model_that_cannot_fit_is_refused_with_the_figure(fathom, monkeypatch) -> None:
-    monkeypatch.setattr("fathom.engine.machine.memory", lambda: Memory(16 << 30, 14 << 30, limited=False))
+    monkeypatch.setattr("fathom.machine.memory", lambda: Memory(16 << 30, 14 << 30, limited=False))
     done = fathom("doctor", "-m", "DeepSeek-V2-Lite", "--dtype", "bfloat16")
     assert done.code == 1
     assert "GiB of memory, 14 GiB are available" in done.err

@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from fathom.convert.gguf import export_gguf
 from fathom.reference import load_model
 from fathom.weights.checkpoint import open_checkpoint
-from fathom.weights.gguf_write import export_gguf
 from parity.cases import case
 from parity.executors import EXECUTORS
 from parity.truth import TOLERANCE, transformers_logits

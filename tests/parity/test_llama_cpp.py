@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fathom.convert.gguf import TYPES, export_gguf
 from fathom.engine.runner import NativeModel
 from fathom.model.program import build_program
 from fathom.weights.checkpoint import DECODED, open_checkpoint
 from fathom.weights.gguf_vocab import pre_tokenizers
-from fathom.weights.gguf_write import TYPES, export_gguf
 from fathom.weights.load import load_weights
 from gguf_tiny import FAMILIES, SIGMOID, VOCABULARY, save_tiny
 

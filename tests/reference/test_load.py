@@ -8,11 +8,11 @@ import sys
 import pytest
 import torch
 
+from fathom.convert.gguf import export_gguf
+from fathom.convert.quantize import quantize
 from fathom.errors import FathomError
 from fathom.reference import load_model
 from fathom.weights.checkpoint import open_checkpoint
-from fathom.weights.gguf_write import export_gguf
-from fathom.weights.quantize import quantize
 from parity.cases import case
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from fathom.convert.gguf import export_gguf
 from fathom.errors import FathomError
 from fathom.weights import checkpoint as module
 from fathom.weights.checkpoint import open_checkpoint
-from fathom.weights.gguf_write import export_gguf
 from gguf_tiny import SMALL, save_tiny
 
 

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from fathom.config import ModelConfig
+from fathom.convert.gguf import architecture_fields, export_gguf
+from fathom.convert.quantize import quantize
 from fathom.errors import FathomError
 from fathom.model.program import build_program
 from fathom.weights.checkpoint import Checkpoint, open_checkpoint
 from fathom.weights.gguf_file import read_file
 from fathom.weights.gguf_read import read_gguf
-from fathom.weights.gguf_write import architecture_fields, export_gguf
-from fathom.weights.quantize import quantize
 from gguf_tiny import FAMILIES, SMALL, TOKENS, VOCABULARY, YARN, random_weights, save_tiny, write_gguf
 
 KV_B = "model.layers.0.self_attn.kv_b_proj"

@@ -10,11 +10,11 @@ import pytest
 from gguf import GGMLQuantizationType
 
 from fathom.config import ModelConfig
+from fathom.convert.gguf import architecture_fields
 from fathom.errors import FathomError
 from fathom.model.program import build_program
 from fathom.weights.checkpoint import QUANTIZED, open_checkpoint
 from fathom.weights.gguf_read import read_gguf
-from fathom.weights.gguf_write import architecture_fields
 from fathom.weights.load import load_weights
 from fathom.weights.verify import verify
 from gguf_tiny import SMALL, save_tiny, write_gguf

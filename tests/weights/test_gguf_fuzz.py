@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fathom.convert.gguf import export_gguf
 from fathom.engine.runner import NativeModel
 from fathom.errors import FathomError
 from fathom.model.program import build_program
 from fathom.weights.checkpoint import open_checkpoint
 from fathom.weights.gguf_file import read_file
 from fathom.weights.gguf_read import read_gguf
-from fathom.weights.gguf_write import export_gguf
 from fathom.weights.load import load_weights
 from gguf_tiny import VOCABULARY, save_tiny, write_gguf
 

@@ -13,12 +13,12 @@ from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch
 
 from fathom._native import Matrix
+from fathom.convert.gguf import export_gguf
 from fathom.errors import FathomError
 from fathom.model.formats import storage
 from fathom.model.program import Program, build_program
 from fathom.weights import checkpoint as checkpoint_module
 from fathom.weights.checkpoint import Checkpoint, open_checkpoint
-from fathom.weights.gguf_write import export_gguf
 from fathom.weights.load import load_weights, round_bf16
 from gguf_tiny import SIGMOID, SMALL, save_tiny
 

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, DeepseekV2Config, DeepseekV3Config, Glm4MoeLiteConfig
 
+from fathom.convert.dummy import make_dummy
 from fathom.weights.checkpoint import open_checkpoint
-from fathom.weights.dummy import make_dummy
 from fathom.weights.published import published_models
 from fathom.weights.verify import verify
 from gguf_tiny import SIGMOID, SMALL

@@ -10,9 +10,9 @@ import torch
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch
 
+from fathom.convert.gguf import export_gguf
+from fathom.convert.quantize import quantize
 from fathom.weights.checkpoint import open_checkpoint
-from fathom.weights.gguf_write import export_gguf
-from fathom.weights.quantize import quantize
 from fathom.weights.verify import Shape, verify
 from gguf_tiny import save_tiny
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from fathom import _native
-from fathom.engine.machine import memory
 from fathom.llm import LLM
+from fathom.machine import memory
 from fathom.model.program import Op
 
 from .quiet import Others, wait_for_quiet

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fathom.errors import FathomError
-from fathom.weights.atomic import human
+from fathom.files import human
 
 from .console import emit, emit_json, note, short, table
 from .messages import say

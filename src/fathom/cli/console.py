@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from fathom.weights.atomic import human
+from fathom.files import human
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fathom.errors import FathomError
-from fathom.weights.atomic import human
+from fathom.files import human
 
 from .console import emit, emit_json, progress, table
 from .messages import say
@@ -30,8 +30,8 @@ def quantize(
 ) -> None:
     if calibrate is not None:
         return _calibrated(src, dst, format, group, calibrate, json)
+    from fathom.convert.quantize import quantize as convert
     from fathom.hub.store import resolve
-    from fathom.weights.quantize import quantize as convert
 
     with progress(say("quantize.progress", what=src)) as report:
         convert(resolve(src), dst, format, group, progress=report)
@@ -40,7 +40,7 @@ def quantize(
 
 def _calibrated(src: str, dst: Path, format: str, group: int, text: Path, json: bool) -> None:
     """int4, rounded by what the text shows; what it cost each op, the experts of a layer together."""
-    from fathom.calibrate import by_op, quantize_calibrated
+    from fathom.convert.calibrate import by_op, quantize_calibrated
     from fathom.hub.store import resolve
 
     if format != "int4":
@@ -63,9 +63,9 @@ def export(
     dst: Annotated[Path, typer.Argument(metavar="DST.gguf", help=say("arg.dst_gguf"))],
     type: Annotated[str, typer.Option("--type", metavar="TYPE", help=say("export.type"))] = "Q8_0",
 ) -> None:
+    from fathom.convert.gguf import export_gguf
     from fathom.hub.store import resolve
     from fathom.weights.checkpoint import open_checkpoint
-    from fathom.weights.gguf_write import export_gguf
 
     with progress(say("export.progress", what=src)) as report:
         export_gguf(open_checkpoint(resolve(src)), dst, type, progress=report)
@@ -97,8 +97,8 @@ def chosen(model: str, dummy: str | None, dtype: str) -> str:
 
 def _make(name: str, dst: Path, format: str, seed: int) -> None:
     """Random weights; the tokenizer is mini's, whose ids every published vocabulary holds."""
+    from fathom.convert.dummy import make_dummy
     from fathom.hub.store import resolve
-    from fathom.weights.dummy import make_dummy
 
     with progress(say("dummy.progress", what=name)) as report:
         make_dummy(name, dst, format, seed, progress=report)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fathom.errors import FathomError
-from fathom.weights.atomic import human
+from fathom.files import human
 
 from .console import emit, emit_json, note, table
 from .messages import say
@@ -68,7 +68,7 @@ def doctor(
 
 def needs(shape: Shape, context: int) -> dict[str, int]:
     """Bytes of memory a model takes while it runs."""
-    from fathom.engine.machine import cores
+    from fathom.machine import cores
     from fathom.model.formats import scratch_bytes
 
     parts = {
@@ -100,8 +100,8 @@ def machine() -> dict[str, Any]:
 
     from fathom import __version__
     from fathom.bench.record import processor
-    from fathom.engine.machine import cores, memory
     from fathom.hub.store import home
+    from fathom.machine import cores, memory
 
     room, store = memory(), home()
     disk = shutil.disk_usage(next(folder for folder in (store, *store.parents) if folder.exists()))

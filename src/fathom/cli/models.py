@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from fathom.errors import FathomError
-from fathom.weights.atomic import human
+from fathom.files import human
 
 from .console import emit, emit_json, note, progress, table
 from .messages import say

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from fathom.errors import FathomError
-from fathom.weights.atomic import human
+from fathom.files import human
 
 from .console import emit, note, short, table
 from .messages import say

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from .._native import MAX_TOKENS, Matrix, Pages, Runner
 from ..errors import FathomError
+from ..machine import cores
 from ..model.program import Op, Program
-from .machine import cores
 from .pages import PAGE
 
 __all__ = ["Cache", "Form", "Logits", "NativeModel", "Segment"]

@@ -19,8 +19,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from fathom.errors import FathomError
+from fathom.files import check_space, human
 from fathom.hub.store import SHARD, location
-from fathom.weights.atomic import check_space, human
 
 __all__ = ["pull"]
 

@@ -20,14 +20,14 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from fathom._native import Matrix
+from fathom.convert import packed
+from fathom.convert.gguf import export_gguf
+from fathom.convert.quantize import quantize
 from fathom.errors import FathomError
 from fathom.model.formats import weight_bytes
 from fathom.model.program import build_program
-from fathom.weights import packed
 from fathom.weights.checkpoint import TensorRef, open_checkpoint
-from fathom.weights.gguf_write import export_gguf
 from fathom.weights.load import load_weights
-from fathom.weights.quantize import quantize
 from fathom.weights.safetensors import read_header
 from fathom.weights.verify import verify
 from gguf_tiny import SIGMOID, save_tiny
@@ -131,7 +131,7 @@ def test_a_quantised_router_becomes_float_again(tmp_path) -> None:
     router = TensorRef(name, weights[name].shape, "Q8_0", tmp_path / "blocks", 0, blocks.nbytes)
     checkpoint = dataclasses.replace(checkpoint, tensors={**checkpoint.tensors, name: router})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fathom.weights.quantize.open_checkpoint", lambda path: checkpoint)
+        patch.setattr("fathom.convert.quantize.open_checkpoint", lambda path: checkpoint)
         quantize(tmp_path / "tiny.gguf", tmp_path / "packed", "int4")
     stored = open_checkpoint(tmp_path / "packed").tensors[name]
     assert stored.type == "F32"
@@ -189,7 +189,7 @@ def test_too_small_a_disk_is_refused_before_the_work(tmp_path, small_disk) -> No
 
 def test_a_disk_that_fills_up_while_writing_is_cleaned(tmp_path, small_disk, monkeypatch) -> None:
     save_tiny(tmp_path / "source")
-    monkeypatch.setattr("fathom.weights.quantize.check_space", lambda path, needed: None)
+    monkeypatch.setattr("fathom.convert.quantize.check_space", lambda path, needed: None)
     (small_disk / "other").write_bytes(bytes((4 << 20) - 60_000))
     with pytest.raises(FathomError) as caught:
         quantize(tmp_path / "source", small_disk / "packed")
@@ -199,7 +199,7 @@ def test_a_disk_that_fills_up_while_writing_is_cleaned(tmp_path, small_disk, mon
 
 KILLED = """
 import os, signal, sys
-from fathom.weights.quantize import quantize
+from fathom.convert.quantize import quantize
 def progress(done, total):
     if done > total / 2:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from fathom.errors import FathomError
-from fathom.weights.atomic import atomic_file, atomic_folder, check_space, human
+from fathom.files import atomic_file, atomic_folder, check_space, human
 
 
 def test_a_failed_file_leaves_the_old_one(tmp_path) -> None:
@@ -53,7 +53,7 @@ def test_two_writers_of_one_name_are_told(tmp_path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from fathom.weights.atomic import atomic_folder
+from fathom.files import atomic_folder
 with atomic_folder(Path(sys.argv[1])) as folder:
     (folder / "half").write_text("x")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from fathom.config import ModelConfig
+from fathom.convert.dummy import make_dummy
 from fathom.errors import FathomError
 from fathom.model.program import build_program
 from fathom.weights.checkpoint import open_checkpoint
-from fathom.weights.dummy import dummy_weights, make_dummy
+from fathom.weights.dummy import dummy_weights
 from fathom.weights.load import load_weights
 from fathom.weights.published import published_config, published_models
 from fathom.weights.verify import verify

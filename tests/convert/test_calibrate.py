@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fathom.calibrate import by_op, quantize_calibrated
-from fathom.calibrate.observe import LIMIT, WINDOW, Inputs, read_windows
 from fathom.cli import run
+from fathom.convert.calibrate import by_op, quantize_calibrated
+from fathom.convert.observe import LIMIT, WINDOW, Inputs, read_windows
 from fathom.engine.runner import NativeModel
 from fathom.errors import FathomError
 from fathom.hub.store import resolve

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fathom.engine.machine import cores, memory
+from fathom.machine import cores, memory
 
 MEMINFO = "MemTotal:       8000 kB\nMemFree:        1000 kB\nMemAvailable:   6000 kB\n"
 KIB = 1024

@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fathom._native import Matrix
+from fathom.convert.quantize import quantize
 from fathom.engine.runner import NativeModel
 from fathom.errors import FathomError
+from fathom.files import check_space
 from fathom.model.program import Program, Weight, build_program
 from fathom.text.tokenizer import Tokenizer
-from fathom.weights.atomic import check_space
 from fathom.weights.checkpoint import Checkpoint, open_checkpoint
 from fathom.weights.load import Progress, check_format, load_weights, sources, target
-from fathom.weights.quantize import quantize
 
 from .observe import Inputs, read_windows
 from .rounding import Seen, pack_codes, round_by_inputs, round_plain

@@ -7,23 +7,23 @@ So the disk is checked first, headers are written first, and memory holds one re
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fathom.convert.packed import Layout, Record, plan, write_config, write_records
+from fathom.files import atomic_folder, check_space
 from fathom.model.program import Weight, build_program
-from fathom.weights.atomic import atomic_folder, check_space
 from fathom.weights.checkpoint import DENSE, open_checkpoint
 from fathom.weights.load import BITS, KEEP, Progress, Source, check_format, convert, sources, target
-from fathom.weights.packed import Layout, Record, plan, write_config, write_records
+from fathom.weights.packed import row_spec
 
 if TYPE_CHECKING:
     from fathom._native import Matrix
 
-__all__ = ["Rounder", "quantization_config", "quantize", "row_spec"]
+__all__ = ["Rounder", "quantization_config", "quantize"]
 
 METADATA_BYTES = 64 << 20  # room for headers, index and tokenizer files when the disk is checked
 
@@ -90,11 +90,3 @@ def _layout(source: Source, format: str, group: int) -> Layout:
     else:
         spec = row_spec("F32", weight.shape[1], 4 * weight.shape[1], BITS[kind], columns)
     return Layout(weight.name, weight.shape, "U8", spec | {"rows": weight.shape[0]})
-
-
-@cache
-def row_spec(type: str, cols: int, nbytes: int, bits: int = 0, group: int = 0) -> dict[str, Any]:
-    """The packed layout of one row of ``nbytes`` bytes in the source type."""
-    from fathom._native import Matrix
-
-    return dict(Matrix.pack(np.zeros(nbytes, np.uint8), type, 1, cols, bits, group).spec)

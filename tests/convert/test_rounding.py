@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fathom._native import Matrix
-from fathom.calibrate.rounding import Seen, pack_codes, round_by_inputs, round_plain
+from fathom.convert.rounding import Seen, pack_codes, round_by_inputs, round_plain
 
 ROWS, COLS = 48, 128
 

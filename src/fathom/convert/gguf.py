@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from fathom.config import ModelConfig
 from fathom.errors import FathomError
+from fathom.files import atomic_file, check_space
 from fathom.model.program import build_program
-from fathom.weights.atomic import atomic_file, check_space
 from fathom.weights.checkpoint import QUANTIZED, Checkpoint, TensorRef
 from fathom.weights.gguf_read import ARCHITECTURE, LAYER_NAMES, MODEL_NAMES, SIGMOID, SOFTMAX
 from fathom.weights.gguf_vocab import vocabulary_fields
