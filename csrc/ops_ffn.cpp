@@ -10,6 +10,7 @@ namespace {
 
 constexpr int64_t kRows = 128;    // weight rows of gate and up a thread works on, so their product stays in cache
 constexpr int64_t kTokens = 128;  // tokens at a time, for the same reason
+static_assert(kRows % kRounded == 0, "a thread rounds what it worked on by itself");
 
 struct Expert {
   Matrix gate, up, down;
@@ -34,14 +35,31 @@ struct Shape {
   }
 };
 
-// work(group, row0, row1, thread) over all groups x blocks of `rows` weight rows.
+// Int8Rows to be filled.
+struct Rounded {
+  int64_t n, cols;
+  int8_t* q;
+  float* scale;
+  int32_t* sums;
+
+  Rounded(Arena& arena, int64_t rows, int64_t width)
+      : n(rows),
+        cols((width + kRounded - 1) / kRounded * kRounded),
+        q(arena.take<int8_t>(n * cols)),
+        scale(arena.take<float>(n * (cols / kRounded))),
+        sums(arena.take<int32_t>(n * (cols / 16))) {}
+  Int8Rows rows() const { return {n, cols, q, scale, sums}; }
+};
+
+// work(group, row0, row1, thread) over all groups x blocks of `rows` weight rows, which start at multiples of `unit`.
 template <class Work>
-void for_blocks(Pass& p, const std::vector<Group>& groups, int64_t rows, double cols, int64_t limit, Work work) {
+void for_blocks(Pass& p, const std::vector<Group>& groups, int64_t rows, int64_t unit, double cols, int64_t limit,
+                Work work) {
   int64_t total = 0;
   for (const Group& g : groups) total += g.count;
   if (total == 0) return;
   double cost = cols * double(total) / double(groups.size());  // of one weight row
-  int64_t step = std::min(limit, p.pool.piece(rows * int64_t(groups.size()), 16, cost));
+  int64_t step = std::min(limit, p.pool.piece(rows * int64_t(groups.size()), unit, cost));
   int64_t blocks = (rows + step - 1) / step;
   p.pool.run(blocks * int64_t(groups.size()), [&](int64_t i, int thread) {
     int64_t row0 = i % blocks * step;
@@ -49,9 +67,12 @@ void for_blocks(Pass& p, const std::vector<Group>& groups, int64_t rows, double 
   });
 }
 
+// Whoever finishes a block of the inner activations rounds it: no pass of its own, and they never leave the cache as
+// floats unless a dense matrix wants them.
 void feed_forward(Pass& p, const Shape& shape, const std::vector<Group>& groups, const Operand& x, const Rows& y) {
-  float* inner = p.arena.take<float>(x.n * shape.inner);
-  for_blocks(p, groups, shape.inner, 2.0 * double(shape.width), kRows,
+  auto* inner = shape.dense_out ? p.arena.take<float>(x.n * shape.inner) : nullptr;
+  Rounded rounded(p.arena, shape.packed_out ? x.n : 0, shape.inner);
+  for_blocks(p, groups, shape.inner, kRounded, 2.0 * double(shape.width), kRows,
              [&](const Group& g, int64_t row0, int64_t row1, int thread) {
                Arena& scratch = p.workers[thread];
                scratch.reset();
@@ -62,14 +83,19 @@ void feed_forward(Pass& p, const Shape& shape, const std::vector<Group>& groups,
                  Operand part = x.rows(t0, std::min(kTokens, g.begin + g.count - t0));
                  multiply(p.k, g.expert->gate, row0, row1, part, gate, rows);
                  multiply(p.k, g.expert->up, row0, row1, part, up, rows);
-                 for (int64_t t = 0; t < part.n; ++t) {
-                   p.k.silu_mul(gate + t * rows, up + t * rows, rows, inner + (t0 + t) * shape.inner + row0);
+                 for (int64_t i = 0; i < part.n; ++i) {
+                   int64_t t = t0 + i;
+                   float* h = inner ? inner + t * shape.inner + row0 : gate + i * rows;
+                   p.k.silu_mul(gate + i * rows, up + i * rows, rows, h);
+                   if (!shape.packed_out) continue;
+                   int64_t at = t * rounded.cols + row0;
+                   p.k.quantize_rows(h, rows, 1, rows, rounded.q + at, rounded.scale + at / kRounded,
+                                     rounded.sums + at / 16);
                  }
                }
              });
-  Operand h{inner, shape.inner, x.n, {}};
-  if (shape.packed_out) h.q = p.quantize(inner, shape.inner, x.n, shape.inner, p.arena);
-  for_blocks(p, groups, shape.width, double(shape.inner), shape.width,
+  Operand h{inner, shape.inner, x.n, rounded.rows()};
+  for_blocks(p, groups, shape.width, 16, double(shape.inner), shape.width,
              [&](const Group& g, int64_t row0, int64_t row1, int) {
                multiply(p.k, g.expert->down, row0, row1, h.rows(g.begin, g.count), y[g.begin] + row0, y.ld);
              });
@@ -153,26 +179,20 @@ class Experts : public Op {
 
   Operand gather(Pass& p, const int64_t* source, int64_t pairs) const {
     Operand from = p.operand(in_, shape_.packed_in);
-    Operand to{nullptr, in_.width, pairs, from.q};
     float* x = shape_.dense_in ? p.arena.take<float>(pairs * in_.width) : nullptr;
     int64_t cols = from.q.cols, scales = cols / kRounded, sums = cols / 16;
-    auto* q = p.arena.take<int8_t>(pairs * cols);
-    auto* scale = p.arena.take<float>(pairs * scales);
-    auto* sum = p.arena.take<int32_t>(pairs * sums);
+    Rounded r(p.arena, from.q.q ? pairs : 0, in_.width);
     p.pool.split(pairs, 1, double(in_.width) / 4, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         int64_t t = source[i];
         if (x) std::memcpy(x + i * in_.width, from.x + t * from.ldx, in_.width * sizeof(float));
         if (!from.q.q) continue;
-        std::memcpy(q + i * cols, from.q.q + t * cols, cols);
-        std::memcpy(scale + i * scales, from.q.scale + t * scales, scales * sizeof(float));
-        std::memcpy(sum + i * sums, from.q.sums + t * sums, sums * sizeof(int32_t));
+        std::memcpy(r.q + i * cols, from.q.q + t * cols, cols);
+        std::memcpy(r.scale + i * scales, from.q.scale + t * scales, scales * sizeof(float));
+        std::memcpy(r.sums + i * sums, from.q.sums + t * sums, sums * sizeof(int32_t));
       }
     });
-    to.x = x;
-    to.q.n = pairs;
-    if (from.q.q) to.q.q = q, to.q.scale = scale, to.q.sums = sum;
-    return to;
+    return {x, in_.width, pairs, from.q.q ? r.rows() : Int8Rows{}};
   }
 
   View in_, route_, out_;

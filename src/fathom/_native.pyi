@@ -48,7 +48,7 @@ class Matrix:
         row0: int = 0,
         row1: int | None = None,
     ) -> NDArray[np.float32]:
-        """x W^T over the rows [row0, row1): (n, cols) -> (n, rows); int8 rounds x first, 32 columns a scale."""
+        """x W^T over the rows [row0, row1): (n, cols) -> (n, rows); int8 rounds x first, 64 columns a scale."""
     def linear_t(
         self, x: NDArray[np.float32], level: str | None = None, row0: int = 0, row1: int | None = None
     ) -> NDArray[np.float32]:

@@ -263,7 +263,7 @@ def packed(weights: dict[str, np.ndarray], bits: int) -> dict[str, Any]:
 @pytest.mark.parametrize("form", ["absorbed", "expanded"])
 @pytest.mark.parametrize("bits", [4, 8])
 def test_packed_weights_give_what_their_values_give(name: str, form: str, bits: int) -> None:
-    """Only the rounding of activations to int8 (1/254 of the largest in 32) lies between the two."""
+    """Only the rounding of activations to int8 (1/254 of the largest in 64) lies between the two."""
     weights = packed(arrays(name), bits)
     values = {key: w.unpack() if isinstance(w, Matrix) else w for key, w in weights.items()}
     ids = tokens(name, 60)
