@@ -1,4 +1,5 @@
-"""The C++ extension: weight matrices and kernels (csrc/bind_matrix.cpp), program runner (csrc/bind_runner.cpp).
+"""The C++ extension: weight matrices and kernels (csrc/bind_matrix.cpp), program runner (csrc/bind_runner.cpp),
+sampling (csrc/bind_sample.cpp).
 
 Arrays are C-contiguous. Kernels take ``level``: an instruction level of :func:`levels`, None for the one in use.
 """
@@ -154,3 +155,19 @@ def attend(
     acc: NDArray[np.float32],
     level: str | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]: ...
+def logsumexp(logits: NDArray[np.float32]) -> float:
+    """Of (V,); NaN where a logit is not finite."""
+
+def top(logits: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Ids and values of the k largest of finite logits (V,), likeliest first; of equals the lower id first."""
+
+def draw(
+    logits: NDArray[np.float32],
+    mask: NDArray[np.bool_] | None,
+    temperature: float,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    uniform: float = 0.0,
+) -> int:
+    """A token of (V,) logits, greedy at temperature 0; mask is true where one is allowed; -1: a logit is not finite."""

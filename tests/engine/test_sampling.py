@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fathom.engine.sampling import Sampler, SamplingParams, top_logprobs
 from fathom.errors import FathomError
@@ -74,42 +72,6 @@ def test_the_kept_head_is_renormalised() -> None:
     counts = draws(20_000, top_k=3) / 20_000
     share = np.exp(LOGITS) * [0, 1, 1, 1, 0, 0]
     assert np.abs(counts - share / share.sum()).max() < 0.012
-
-
-def reference_support(logits: np.ndarray, top_k: int, top_p: float, min_p: float) -> set[int]:
-    """Sorted in full, filtered step by step."""
-    probs = np.exp(logits.astype(np.float64) - logits.max())
-    order = list(np.argsort(-probs, kind="stable"))
-    order = order[:top_k] if top_k else order
-    mass, kept = probs[order].sum(), []
-    for token in order:
-        if kept and probs[kept].sum() >= top_p * mass:
-            break
-        kept.append(token)
-    return {t for t in (kept if top_p < 1 else order) if probs[t] >= min_p}
-
-
-@given(
-    st.lists(st.integers(-40, 40), min_size=2, max_size=300, unique=True),
-    st.integers(0, 12),
-    st.sampled_from([0.05, 0.3, 0.7, 0.95, 1.0]),
-    st.sampled_from([0.0, 0.015, 0.4]),
-)
-def test_the_support_is_that_of_a_full_sort(values: list[int], top_k: int, top_p: float, min_p: float) -> None:
-    logits = np.array(values, np.float32) / 9
-    sampler = Sampler(SamplingParams(top_k=top_k, top_p=top_p, min_p=min_p), len(logits))
-    ids = sampler._head(np.exp(logits.astype(np.float64) - logits.max()))
-    found = set(range(len(logits))) if ids is None else set(ids.tolist())
-    assert found == reference_support(logits, top_k, top_p, min_p)
-
-
-def test_a_flat_distribution_over_a_real_vocabulary_keeps_its_nucleus() -> None:
-    logits = np.zeros(155_000, np.float32)
-    ids = Sampler(SamplingParams(top_p=0.5), logits.size)._head(np.ones(logits.size))
-    assert ids is not None
-    assert len(ids) == 77_500
-    sampler = Sampler(SamplingParams(top_p=0.5, seed=3), logits.size)
-    assert all(sampler.sample(logits).id < 77_500 for _ in range(3))
 
 
 def test_penalties() -> None:

@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from .. import _native
 from ..errors import FathomError
 
 __all__ = ["Sampled", "Sampler", "SamplingParams", "top_logprobs"]
@@ -193,9 +194,13 @@ class Sampler:
 
     def sample(self, logits: Floats, mask: Bools | None = None) -> Sampled:
         """Draws from ``logits`` (V,), left as they are; ``mask`` (V,) is true where the grammar allows a token."""
-        if not np.isfinite(logits).all():
+        params = self._params
+        temperature = max(params.temperature, LEAST_TEMPERATURE) if params.temperature else 0.0
+        uniform = 0.0 if params.temperature == 0 or params.top_k == 1 else self._random.random()
+        shaped = np.ascontiguousarray(self._shaped(logits))
+        token = _native.draw(shaped, mask, temperature, params.top_k, params.top_p, params.min_p, uniform)
+        if token < 0:
             raise FathomError("not_finite")
-        token = self._draw(self._shaped(logits, mask))
         if token not in self._exempt:
             self._counts[token] = self._counts.get(token, 0) + 1
             self._seen.add(token)
@@ -204,8 +209,8 @@ class Sampler:
         logprob, top = top_logprobs(logits, token, self._params.logprobs)
         return Sampled(token, logprob, top)
 
-    def _shaped(self, logits: Floats, mask: Bools | None) -> Floats:
-        """Penalties, bias and mask."""
+    def _shaped(self, logits: Floats) -> Floats:
+        """Penalties and bias."""
         params, out = self._params, logits
         if params.repetition_penalty != 1 and self._seen:
             out, ids = out.copy(), np.fromiter(self._seen, np.int64, len(self._seen))
@@ -220,60 +225,12 @@ class Sampler:
             out = out.copy() if out is logits else out
             for token, bias in params.logit_bias.items():
                 out[token] += bias
-        if mask is not None:
-            out = np.where(mask, out, np.float32(-np.inf))
         return out
-
-    def _draw(self, logits: Floats) -> int:
-        params = self._params
-        best = int(logits.argmax())  # the lowest id of equals
-        if params.temperature == 0 or params.top_k == 1:
-            return best
-        with np.errstate(over="ignore"):  # to -inf, where a token weighs nothing
-            weights = np.exp((logits - logits[best]) / np.float32(max(params.temperature, LEAST_TEMPERATURE)))
-        ids = self._head(weights)
-        cumulative = (weights if ids is None else weights[ids]).cumsum(dtype=np.float64)
-        total = cumulative[-1]
-        place = int(np.searchsorted(cumulative, self._random.random() * total, side="right"))
-        if place == cumulative.size:  # rounding; the last that weighs anything
-            place = int(np.searchsorted(cumulative, total))
-        return place if ids is None else int(ids[place])
-
-    def _head(self, weights: Floats) -> npt.NDArray[np.int64] | None:
-        """Ids that survive top_k, top_p and min_p, likeliest first; None if all do. The largest weight is 1."""
-        params = self._params
-        top_k = params.top_k if 0 < params.top_k < weights.size else 0
-        ids: npt.NDArray[np.int64] | None = _largest(weights, top_k) if top_k else None
-        if params.top_p < 1:
-            if ids is None:
-                # All tokens below this weight together hold less than 1 - top_p: none of them is in the nucleus.
-                total = float(weights.sum(dtype=np.float64))
-                ids = np.flatnonzero(weights >= (1 - params.top_p) * total / weights.size)
-                ids = ids[np.argsort(-weights[ids], kind="stable")]
-            else:
-                total = float(weights[ids].sum(dtype=np.float64))
-            keep = (
-                int(np.searchsorted(weights[ids].cumsum(dtype=np.float64), params.top_p * total)) + 1
-            )  # the token that crosses stays
-            ids = ids[:keep]
-        if params.min_p > 0:
-            ids = np.flatnonzero(weights >= params.min_p) if ids is None else ids[weights[ids] >= params.min_p]
-        return ids
-
-
-def _largest(values: Floats, count: int) -> npt.NDArray[np.int64]:
-    """Ids of the ``count`` largest values in descending order; of equal values the lower id comes first."""
-    if count >= values.size:
-        return np.argsort(-values, kind="stable")
-    threshold = np.partition(values, values.size - count)[values.size - count]
-    ids = np.flatnonzero(values >= threshold)  # ascending ids, so the stable sort breaks ties by id
-    return ids[np.argsort(-values[ids], kind="stable")][:count]
 
 
 def top_logprobs(logits: Floats, token: int, count: int) -> tuple[float, tuple[tuple[int, float], ...]]:
-    """The raw log-probability of ``token`` and the ``count`` likeliest tokens with theirs, from logits (V,)."""
-    most = logits.max()
-    weights = logits - most
-    log_total = float(np.log(np.exp(weights, out=weights).sum(dtype=np.float64))) + float(most)
-    top = _largest(logits, count) if count else ()
-    return float(logits[token]) - log_total, tuple((int(i), float(logits[i]) - log_total) for i in top)
+    """The raw log-probability of ``token`` and the ``count`` likeliest tokens with theirs, from finite logits (V,)."""
+    log_total = _native.logsumexp(logits)
+    ids, values = _native.top(logits, count)
+    top = tuple((token, value - log_total) for token, value in zip(ids.tolist(), values.tolist(), strict=True))
+    return float(logits[token]) - log_total, top
