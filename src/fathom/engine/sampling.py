@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from .. import _native
+from .._native import draw, logsumexp, top
 from ..errors import FathomError
 
 __all__ = ["Sampled", "Sampler", "SamplingParams", "top_logprobs"]
@@ -198,7 +198,7 @@ class Sampler:
         temperature = max(params.temperature, LEAST_TEMPERATURE) if params.temperature else 0.0
         uniform = 0.0 if params.temperature == 0 or params.top_k == 1 else self._random.random()
         shaped = np.ascontiguousarray(self._shaped(logits))
-        token = _native.draw(shaped, mask, temperature, params.top_k, params.top_p, params.min_p, uniform)
+        token = draw(shaped, mask, temperature, params.top_k, params.top_p, params.min_p, uniform)
         if token < 0:
             raise FathomError("not_finite")
         if token not in self._exempt:
@@ -230,7 +230,7 @@ class Sampler:
 
 def top_logprobs(logits: Floats, token: int, count: int) -> tuple[float, tuple[tuple[int, float], ...]]:
     """The raw log-probability of ``token`` and the ``count`` likeliest tokens with theirs, from finite logits (V,)."""
-    log_total = _native.logsumexp(logits)
-    ids, values = _native.top(logits, count)
-    top = tuple((token, value - log_total) for token, value in zip(ids.tolist(), values.tolist(), strict=True))
-    return float(logits[token]) - log_total, top
+    log_total = logsumexp(logits)
+    ids, values = top(logits, count)
+    likeliest = tuple((token, value - log_total) for token, value in zip(ids.tolist(), values.tolist(), strict=True))
+    return float(logits[token]) - log_total, likeliest
