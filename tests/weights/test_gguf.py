@@ -387,7 +387,8 @@ def test_tokenizer_of_a_folder_comes_back_from_the_gguf(tmp_path, shared) -> Non
 def test_golden_vectors_pass_through_the_table_of_pre_tokenizers(shared) -> None:
     from tokenizers import Tokenizer
 
-    from fathom.weights.gguf_vocab import VocabularyFiles, vocabulary_fields
+    from fathom.convert.gguf_vocab import vocabulary_fields
+    from fathom.weights.gguf_vocab import VocabularyFiles
 
     original = json.loads((shared / "vocab" / "tokenizer.json").read_text("utf-8"))
     fields = vocabulary_fields(original, {}, 102400)

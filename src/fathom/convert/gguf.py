@@ -25,12 +25,12 @@ from gguf.quants import quantize
 from numpy.typing import NDArray
 
 from fathom.config import ModelConfig
+from fathom.convert.gguf_vocab import vocabulary_fields
 from fathom.errors import FathomError
 from fathom.files import atomic_file, check_space
 from fathom.model.program import build_program
 from fathom.weights.checkpoint import QUANTIZED, Checkpoint, TensorRef
 from fathom.weights.gguf_read import ARCHITECTURE, LAYER_NAMES, MODEL_NAMES, SIGMOID, SOFTMAX
-from fathom.weights.gguf_vocab import vocabulary_fields
 from fathom.weights.names import split_kv_b
 
 __all__ = ["TYPES", "architecture_fields", "export_gguf"]

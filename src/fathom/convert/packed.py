@@ -6,18 +6,19 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fathom.weights.packed import BLOB_ALIGN, KEY
-from fathom.weights.safetensors import BITS, write_header
+from fathom.weights.safetensors import BITS
 
 if TYPE_CHECKING:
     from fathom.weights.checkpoint import Checkpoint
 
-__all__ = ["Blob", "Layout", "Record", "plan", "write_config", "write_records"]
+__all__ = ["Blob", "Layout", "Record", "plan", "write_config", "write_header", "write_records"]
 
 SHARD_LIMIT = 4 << 30  # bytes
 RECORD_ALIGN = 4096  # bytes: direct reads
@@ -132,6 +133,21 @@ def write_records(
     if len(shards) > 1:
         index = {"metadata": {"total_size": total}, "weight_map": weight_map}
         (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
+
+
+def write_header(
+    file: BinaryIO, tensors: Mapping[str, tuple[str, tuple[int, ...]]], metadata: Mapping[str, str], align: int = 8
+) -> None:
+    """Write the header of tensors given as name -> (dtype, shape) in file order; data starts at a multiple of align."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    at = 0
+    for name, (dtype, shape) in tensors.items():
+        end = at + math.prod(shape) * BITS[dtype] // 8
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, end]}
+        at = end
+    raw = json.dumps(header, separators=(",", ":")).encode()
+    raw += b" " * (-(8 + len(raw)) % align)
+    file.write(struct.pack("<Q", len(raw)) + raw)
 
 
 def write_config(folder: Path, config: dict[str, Any], source: Checkpoint | None = None) -> None:

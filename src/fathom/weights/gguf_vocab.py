@@ -1,4 +1,4 @@
-"""The vocabulary inside a GGUF file <-> the tokenizer files of a Hugging Face folder.
+"""The vocabulary inside a GGUF file -> the tokenizer files of a Hugging Face folder.
 
 GGUF holds the tokens, merges and kinds of a byte-level BPE, but only the *name* of the pre-tokenizer that cuts text
 before merging; what a name means is a fact of the model it comes from, kept in ``assets/pretokenizers.toml``. Unknown
@@ -18,14 +18,13 @@ from typing import Any
 
 from fathom.assets import ASSETS
 from fathom.errors import FathomError
-from fathom.text.tokenizer import spelling
 from fathom.weights.gguf_file import malformed
 
-__all__ = ["VocabularyFiles", "pre_tokenizers", "vocabulary_fields"]
+__all__ = ["ROLES", "Pre", "VocabularyFiles", "pre_tokenizers"]
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # tokenizer.ggml.token_type
 DIGITS = "single digits"  # stands for the Digits pre-tokenizer among the regular expressions
-_ROLES = {"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown"}
+ROLES = {"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +168,7 @@ def _tokenizer_config(path: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
         "add_bos_token": fields.get("tokenizer.ggml.add_bos_token", fields.get("tokenizer.ggml.pre") == "llama-bpe"),
         "add_eos_token": fields.get("tokenizer.ggml.add_eos_token", False),
     }
-    for name, role in _ROLES.items():
+    for name, role in ROLES.items():
         token = fields.get(f"tokenizer.ggml.{role}_token_id")
         if type(token) is int and 0 <= token < len(tokens):
             config[name] = tokens[token]
@@ -182,60 +181,3 @@ def _generation_config(fields: Mapping[str, Any]) -> dict[str, Any]:
     """All tokens that end an answer: of text, of turn, of message."""
     ids = [fields.get(f"tokenizer.ggml.{kind}_token_id") for kind in ("eos", "eot", "eom")]
     return {"eos_token_id": list(dict.fromkeys(token for token in ids if type(token) is int))}
-
-
-def vocabulary_fields(tokenizer: Mapping[str, Any], config: Mapping[str, Any], size: int) -> dict[str, Any]:
-    """GGUF's ``tokenizer.*`` metadata for the content of a ``tokenizer.json`` and a ``tokenizer_config.json``."""
-    model = tokenizer["model"]
-    tokens, kinds = [f"[PAD{i}]" for i in range(size)], [UNUSED] * size
-    entries = [(token, i, NORMAL) for token, i in model["vocab"].items()]
-    entries += [(t["content"], t["id"], CONTROL if t["special"] else USER_DEFINED) for t in tokenizer["added_tokens"]]
-    for token, i, kind in entries:
-        if i >= size:
-            raise FathomError("checkpoint_mismatch", path="tokenizer.json", problem=f"token {i} of {size} in the model")
-        tokens[i], kinds[i] = token, kind
-    fields: dict[str, Any] = {
-        "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": _pre_name(tokenizer),
-        "tokenizer.ggml.tokens": tokens,
-        "tokenizer.ggml.token_type": kinds,
-        "tokenizer.ggml.merges": [m if isinstance(m, str) else " ".join(m) for m in model["merges"]],
-        "tokenizer.ggml.add_bos_token": bool(config.get("add_bos_token", False)),
-        "tokenizer.ggml.add_eos_token": bool(config.get("add_eos_token", False)),
-    }
-    ids = {token: i for i, token in enumerate(tokens)}
-    for name, role in _ROLES.items():
-        if (token := spelling(config.get(name))) in ids:
-            fields[f"tokenizer.ggml.{role}_token_id"] = ids[token]
-    if isinstance(template := config.get("chat_template"), str):
-        fields["tokenizer.chat_template"] = template
-    return fields
-
-
-def _pre_name(tokenizer: Mapping[str, Any]) -> str:
-    """The name of a pre-tokenizer, found by what it does."""
-    model, outer = tokenizer["model"], tokenizer["pre_tokenizer"] or {}
-    splits: list[str] = []
-    gpt2 = False
-    for part in outer.get("pretokenizers", [outer]):
-        match part:
-            case {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}:
-                splits.append(pattern)
-            case {"type": "Digits", "individual_digits": True}:
-                splits.append(DIGITS)
-            case {"type": "ByteLevel", "add_prefix_space": False, **rest}:
-                gpt2 = bool(rest.get("use_regex", True))
-            case _:
-                splits.append(f"{part.get('type')}")
-    found = Pre(tuple(splits), gpt2, bool(model.get("ignore_merges")))
-    normalizer = tokenizer.get("normalizer") or {"normalizers": []}  # GGUF has none; V3 files hold an empty sequence
-    if model.get("type") == "BPE" and normalizer.get("normalizers") == []:
-        for name, pre in pre_tokenizers().items():
-            if pre == found:
-                return name
-    raise FathomError(
-        "format_unsupported",
-        what="pre-tokenizer of tokenizer.json",
-        found=" | ".join(splits)[:80],
-        known=", ".join(pre_tokenizers()),
-    )

@@ -1,4 +1,4 @@
-"""The safetensors container: a strict header parser and a streaming, atomic writer. No pickles, no copies, no torch.
+"""The safetensors container: a strict header parser. No pickles, no copies, no torch.
 
 A file is ``u64 little-endian header length | JSON header | tensor bytes``. The header maps names to dtype, shape and
 byte offsets relative to the end of the header; tensors must tile the rest of the file without gaps or overlaps.
@@ -11,14 +11,13 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from fathom.errors import FathomError
 
-__all__ = ["BITS", "Entry", "Header", "read_header", "write_header"]
+__all__ = ["BITS", "Entry", "Header", "read_header"]
 
 HEADER_LIMIT = 100_000_000  # bytes; the same limit as the safetensors library
 
@@ -123,18 +122,3 @@ def _check_tiling(path: Path, tensors: dict[str, Entry], start: int, size: int) 
         at += entry.nbytes
     if at != size:
         _malformed(path, f"it has {size} bytes, its header describes {at}" + (" (truncated)" if size < at else ""))
-
-
-def write_header(
-    file: BinaryIO, tensors: Mapping[str, tuple[str, tuple[int, ...]]], metadata: Mapping[str, str], align: int = 8
-) -> None:
-    """Write the header of tensors given as name -> (dtype, shape) in file order; data starts at a multiple of align."""
-    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
-    at = 0
-    for name, (dtype, shape) in tensors.items():
-        end = at + math.prod(shape) * BITS[dtype] // 8
-        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, end]}
-        at = end
-    raw = json.dumps(header, separators=(",", ":")).encode()
-    raw += b" " * (-(8 + len(raw)) % align)
-    file.write(struct.pack("<Q", len(raw)) + raw)
