@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from fathom.errors import FathomError
 
-__all__ = ["atomic_file", "atomic_folder", "check_space", "human"]
+__all__ = ["atomic_file", "atomic_folder", "check_space", "errors_of", "human"]
 
 
 def human(nbytes: int) -> str:
@@ -36,6 +36,15 @@ def check_space(path: Path, needed: int) -> None:
         folder = folder.parent
     if (free := shutil.disk_usage(folder).free) < needed:
         raise FathomError("no_space", path=path, needed=human(needed), free=human(free))
+
+
+@contextmanager
+def errors_of(path: str | Path) -> Iterator[None]:
+    """For a block that reads or writes ``path``: what the system refuses is the error ``file_unreadable``."""
+    try:
+        yield
+    except OSError as error:
+        raise FathomError("file_unreadable", path=path, problem=error.strerror or error) from None
 
 
 @contextmanager
@@ -89,10 +98,11 @@ def _lock(handle: int, partial: Path) -> None:
 
 @contextmanager
 def _or_clear_error(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    with errors_of(path):
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
             free = shutil.disk_usage(path.absolute().parent).free
             raise FathomError("no_space", path=path, needed="more", free=human(free)) from None
-        raise FathomError("file_unreadable", path=path, problem=error.strerror or str(error)) from error

@@ -133,7 +133,6 @@ def test_padding_and_foreign_ids_have_no_bytes() -> None:
     tokenizer = tiny.tokenizer()
     assert [tokenizer.token_bytes(i) for i in (tiny.VOCAB_SIZE - 1, 10**6, -1)] == [b"", b"", b""]
     assert tokenizer.token_bytes(3) == "<｜User｜>".encode()
-    assert tokenizer.special("<｜User｜>") == 3
 
 
 def test_decoding_leaves_control_tokens_out_and_marks_broken_characters() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fathom.errors import FathomError, language
+from fathom.files import errors_of
 
 from .answers import Show, answer
 from .console import emit, note, plain
@@ -114,7 +115,7 @@ class Repl:
 
 
 def _save(path: Path, messages: list[dict[str, str]]) -> None:
-    with _about(path):
+    with errors_of(path):
         path.write_text(json.dumps(messages, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     note(say("chat.saved", count=len(messages), path=path))
 
@@ -130,22 +131,13 @@ def _history() -> Iterator[None]:
     readline.clear_history()
     path = os.environ.get("FATHOM_HISTORY")
     if path:
-        with _about(path), contextlib.suppress(FileNotFoundError):
+        with errors_of(path), contextlib.suppress(FileNotFoundError):
             readline.read_history_file(path)
     try:
         yield
     finally:
         if path:
-            with _about(path):
+            with errors_of(path):
                 os.close(os.open(path, os.O_CREAT, 0o600))  # private from its first byte
                 readline.set_history_length(1000)
                 readline.write_history_file(path)
-
-
-@contextlib.contextmanager
-def _about(path: str | Path) -> Iterator[None]:
-    """Names the file that could not be read or written."""
-    try:
-        yield
-    except OSError as error:
-        raise FathomError("file_unreadable", path=path, problem=error.strerror) from None

@@ -129,9 +129,7 @@ def _plan(checkpoint: Checkpoint, type: str) -> Iterator[_Tensor]:
     config = checkpoint.config
 
     def take(name: str, shape: tuple[int, ...]) -> TensorRef:
-        if (ref := stored.get(name)) is None:
-            raise FathomError("tensor_missing", path=checkpoint.path, name=name)
-        if ref.shape != shape:
+        if (ref := checkpoint.tensor(name)).shape != shape:
             raise FathomError("tensor_shape", name=name, found=ref.shape, expected=shape)
         return ref
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fathom.engine.runner import NativeModel
 from fathom.errors import FathomError
+from fathom.files import errors_of
 from fathom.model.program import Op, Program
 from fathom.text.tokenizer import Tokenizer
 from fathom.weights.load import Progress
@@ -27,11 +28,10 @@ LONGEST = 8  # characters that a token of a window may take of a long text
 
 def read_windows(path: Path, tokenizer: Tokenizer) -> list[list[int]]:
     """The text of a file as windows of tokens, each behind BOS."""
-    try:
+    with errors_of(path):
         raw = path.read_bytes()
+    try:
         text = raw.decode("utf-8")
-    except OSError as error:
-        raise FathomError("file_unreadable", path=path, problem=error.strerror or error) from None
     except UnicodeDecodeError as error:
         raise FathomError("encoding", where=path, offset=error.start) from None
     if "\0" in text:

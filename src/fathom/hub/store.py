@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fathom.assets import ASSETS
 from fathom.errors import FathomError
+from fathom.files import errors_of
 
 __all__ = ["SHARD", "StoredModel", "home", "list_models", "location", "remove", "resolve"]
 
@@ -124,15 +125,13 @@ def remove(name: str) -> Path:
 def _delete(path: Path) -> None:
     if home().resolve() not in path.resolve().parents:
         raise FathomError("model_protected", name=path, problem=f"a link leads out of the store {home()}")
-    try:
+    with errors_of(path):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
             return
         parts = path.parent.glob(SHARD.sub("-*-of-*.gguf", path.name)) if SHARD.search(path.name) else [path]
         for part in parts:
             part.unlink()
-    except OSError as error:
-        raise FathomError("file_unreadable", path=path, problem=error.strerror or error) from None
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, str]]:

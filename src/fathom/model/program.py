@@ -176,13 +176,8 @@ class _Builder:
     def attention(self, layer: int, h: View) -> View:
         c = self.config
         path = f"model.layers.{layer}.self_attn"
-        heads, nope, rope, v, rank = (
-            c.num_attention_heads,
-            c.qk_nope_head_dim,
-            c.qk_rope_head_dim,
-            c.v_head_dim,
-            c.kv_lora_rank,
-        )
+        heads, rank = c.num_attention_heads, c.kv_lora_rank
+        nope, rope, v = c.qk_nope_head_dim, c.qk_rope_head_dim, c.v_head_dim
         q = self.view("q", heads * c.qk_head_dim)
         if c.q_lora_rank is None:
             self.linear(f"{path}.q_proj", h, q, layer)

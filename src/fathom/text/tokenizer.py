@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FathomError
+from ..files import errors_of
 
 __all__ = ["Tokenizer", "spelling"]
 
@@ -128,10 +129,6 @@ class Tokenizer:
             start = match.end()
         yield text[start:]
 
-    def special(self, name: str) -> int:
-        """The id of an added token by its spelling; KeyError where the vocabulary lacks it."""
-        return self._id_of[name]
-
     # ids -> text
 
     def token_bytes(self, token: int) -> bytes:
@@ -215,15 +212,10 @@ def spelling(token: Any) -> str | None:
 
 
 def _parse(spec: str, name: str) -> dict[str, Any]:
-    raw = _object(spec, name)
-    model = raw.get("model")
-    if (
-        not isinstance(model, dict)
-        or not isinstance(model.get("vocab"), dict)
-        or not isinstance(model.get("merges"), list)
-    ):
-        raise FathomError("file_malformed", path=name, format="tokenizer.json", problem="no BPE model in it")
-    return raw
+    match raw := _object(spec, name):
+        case {"model": {"vocab": dict(), "merges": list()}}:
+            return raw
+    raise FathomError("file_malformed", path=name, format="tokenizer.json", problem="no BPE model in it")
 
 
 def _object(text: str, name: str) -> dict[str, Any]:
@@ -240,8 +232,7 @@ def _read(source: Path | str) -> str:
     if isinstance(source, str):
         return source
     try:
-        return source.read_text("utf-8")
+        with errors_of(source):
+            return source.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise FathomError("encoding", where=source, offset=error.start) from None
-    except OSError as error:
-        raise FathomError("file_unreadable", path=source, problem=error.strerror) from None

@@ -17,18 +17,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fathom.config import ModelConfig
 from fathom.errors import FathomError
+from fathom.files import errors_of
+from fathom.weights.names import canonical, split_kv_b
 from fathom.weights.safetensors import Header, read_header
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from fathom._native import Matrix
-    from fathom.config import ModelConfig
     from fathom.model.program import Weight
 
-__all__ = ["DECODED", "DENSE", "QUANTIZED", "Checkpoint", "TensorRef", "aligned", "open_checkpoint", "pack"]
+__all__ = ["DECODED", "DENSE", "LOADABLE", "QUANTIZED", "Checkpoint", "TensorRef", "aligned", "open_checkpoint", "pack"]
 
 DENSE = ("F32", "F16", "BF16")
 DECODED = (  # further block types: no exact layout here, so they are decoded and rounded where a format is asked for
@@ -36,6 +38,7 @@ DECODED = (  # further block types: no exact layout here, so they are decoded an
     *("IQ1_S", "IQ1_M", "MXFP4"),
 )
 QUANTIZED = ("Q8_0", "Q4_0", "Q5_0", "Q4_K", "Q5_K", "Q6_K")  # GGUF block types that repack exactly
+LOADABLE = (*DENSE, *QUANTIZED, *DECODED, "packed")
 TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
     *("chat_template.jinja", "generation_config.json"),
@@ -58,8 +61,6 @@ class TensorRef:
 
     def map(self) -> NDArray[np.uint8]:
         """The bytes as a read-only view of the mapped file, which it keeps alive; touched pages count as memory."""
-        import numpy as np
-
         try:
             with self.path.open("rb") as file:
                 stat = os.fstat(file.fileno())
@@ -74,12 +75,8 @@ class TensorRef:
 
     def read(self) -> NDArray[np.uint8]:
         """The bytes copied into fresh memory, which is freed with the array: for tensors that are converted."""
-        import numpy as np
-
-        try:
+        with errors_of(self.path):
             data = np.fromfile(self.path, np.uint8, self.nbytes, offset=self.offset)
-        except OSError as error:
-            raise FathomError("file_unreadable", path=self.path, problem=error.strerror or error) from None
         if data.size < self.nbytes:
             raise self._truncated(self.offset + data.size)
         return data
@@ -140,18 +137,23 @@ class Checkpoint:
         """Whether every value is stored as float32; such a model is also run with a float32 cache."""
         return all(ref.type == "F32" for ref in self.tensors.values())
 
+    def tensor(self, name: str) -> TensorRef:
+        """The tensor of that name; ``tensor_missing`` where there is none."""
+        if name not in self.tensors:
+            raise FathomError("tensor_missing", path=self.path, name=name)
+        return self.tensors[name]
+
+    def parts(self, name: str, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of what stands for a weight: itself, or the halves where GGUF stores a kv_b_proj so."""
+        halves = split_kv_b(name, self.config) if name.endswith(".kv_b_proj.weight") else {}
+        is_split = name not in self.tensors and not halves.keys().isdisjoint(self.tensors)
+        return halves if is_split else {name: shape}
+
     def floats(self, name: str) -> NDArray[np.float32]:
         """The exact values of an official tensor; a kv_b_proj that GGUF stores as two halves is put together."""
-        import numpy as np
-
-        from fathom.weights.names import split_kv_b
-
         if name in self.tensors:
             return self.tensors[name].floats()
-        halves = split_kv_b(name, self.config) if name.endswith(".kv_b_proj.weight") else {}
-        if not halves or not all(half in self.tensors for half in halves):
-            raise FathomError("tensor_missing", path=self.path, name=name)
-        keys, values = (self.tensors[half].floats() for half in halves)  # (H * R, nope), (H * v, R)
+        keys, values = (self.tensor(half).floats() for half in self.parts(name, ()))  # (H * R, nope), (H * v, R)
         heads, rank = self.config.num_attention_heads, self.config.kv_lora_rank
         keys = keys.reshape(heads, rank, -1).transpose(0, 2, 1)  # (H, nope, R)
         return np.concatenate([keys, values.reshape(heads, -1, rank)], axis=1).reshape(-1, rank)
@@ -172,8 +174,6 @@ def pack(tensor: TensorRef | Weight, raw: NDArray[np.uint8], source: str, bits: 
 
 def dense_floats(raw: NDArray[np.uint8], type: str) -> NDArray[np.float32]:
     """Bytes of a DENSE type as float32, flat. BF16 is the upper half of a float32."""
-    import numpy as np
-
     if type == "F32":
         return raw.view(np.float32)
     if type == "F16":
@@ -197,8 +197,7 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def _open_safetensors(folder: Path, shards: list[Path]) -> Checkpoint:
-    from fathom.config import ModelConfig
-    from fathom.weights import names, packed
+    from fathom.weights import packed
 
     _refuse_parallel(shards)
     config = ModelConfig.load(folder)
@@ -213,7 +212,7 @@ def _open_safetensors(folder: Path, shards: list[Path]) -> Checkpoint:
                     "checkpoint_mismatch", path=shard, problem=f"tensor {ref.name} is also in {stored[ref.name].path}"
                 )
             stored[ref.name] = ref
-    tensors, unused = names.canonical(stored, config, folder)
+    tensors, unused = canonical(stored, config, folder)
     files = {name: folder / name for name in TOKENIZER_FILES if (folder / name).is_file()}
     is_packed = packed.KEY in metadata
     return Checkpoint(folder, config, tensors, "packed" if is_packed else "safetensors", files, unused, metadata)
@@ -273,8 +272,6 @@ def _no_weights(path: Path, files: list[Path]) -> FathomError:
 
 def aligned(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A copy at a 64-byte boundary, as packed blobs need it."""
-    import numpy as np
-
     buffer = np.empty(raw.size + 64, np.uint8)
     start = -buffer.ctypes.data % 64
     aligned = buffer[start : start + raw.size]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -19,18 +18,15 @@ import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGUF_DEFAULT_ALIGNMENT, GGMLQuantizationType, GGUFValueType
 
 from fathom.errors import FathomError
-from fathom.weights.checkpoint import TensorRef
+from fathom.files import errors_of
+from fathom.weights.checkpoint import DENSE, QUANTIZED, TensorRef
 
 __all__ = ["GGUFFile", "malformed", "read_file"]
 
 _SCALARS = {
     **{GGUFValueType.UINT8: "u1", GGUFValueType.INT8: "i1", GGUFValueType.UINT16: "<u2", GGUFValueType.INT16: "<i2"},
-    **{
-        GGUFValueType.UINT32: "<u4",
-        GGUFValueType.INT32: "<i4",
-        GGUFValueType.UINT64: "<u8",
-        GGUFValueType.INT64: "<i8",
-    },
+    **{GGUFValueType.UINT32: "<u4", GGUFValueType.INT32: "<i4"},
+    **{GGUFValueType.UINT64: "<u8", GGUFValueType.INT64: "<i8"},
     **{GGUFValueType.FLOAT32: "<f4", GGUFValueType.FLOAT64: "<f8", GGUFValueType.BOOL: "?"},
 }
 _LEAST_KEY = 8 + 4 + 1  # bytes of the smallest possible metadata entry: length, type, one byte of value
@@ -65,11 +61,8 @@ def read_file(path: Path) -> GGUFFile:
 
 
 def _read_one(path: Path) -> GGUFFile:
-    try:
-        with path.open("rb") as file:
-            return _Header(path, file).parse()
-    except OSError as error:
-        raise FathomError("file_unreadable", path=path, problem=error.strerror or error) from None
+    with errors_of(path), path.open("rb") as file:
+        return _Header(path, file).parse()
 
 
 class _Header:
@@ -130,7 +123,7 @@ class _Header:
         try:
             type_ = GGMLQuantizationType(kind)
         except ValueError:
-            known = "F32, F16, BF16, Q8_0, Q4_0, Q5_0, Q4_K, Q5_K, Q6_K"
+            known = ", ".join(DENSE + QUANTIZED)
             raise FathomError("tensor_type", name=name, found=f"number {kind}", known=known) from None
         return name, shape, type_, self.number("<u8", name)
 
@@ -162,8 +155,7 @@ class _Header:
         return np.frombuffer(self.take(kind.itemsize, what), kind)[0].item()
 
     def string(self, what: str) -> str:
-        (length,) = struct.unpack("<Q", self.take(8, what))
-        data = self.take(length, what)
+        data = self.take(self.number("<u8", what), what)
         try:
             return data.decode("utf-8")
         except UnicodeDecodeError:

@@ -10,6 +10,7 @@ Source: ggml-org/llama.cpp, src/models/deepseek2.cpp, conversion/deepseek.py.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -121,10 +122,8 @@ def _official(stored: TensorRef, config: ModelConfig) -> Iterator[TensorRef]:
 
 def _block(name: str) -> tuple[int, str]:
     """``blk.3.attn_q.weight`` -> (3, ``attn_q.weight``); (-1, name) where it belongs to no layer."""
-    parts = name.split(".", 2)
-    if len(parts) == 3 and parts[0] == "blk" and parts[1].isascii() and parts[1].isdecimal() and len(parts[1]) < 9:
-        return int(parts[1]), parts[2]
-    return -1, name
+    match = re.fullmatch(r"blk\.([0-9]{1,8})\.(.*)", name, re.DOTALL)
+    return (int(match[1]), match[2]) if match else (-1, name)
 
 
 def _config(file: GGUFFile) -> ModelConfig:

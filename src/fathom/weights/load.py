@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from fathom.errors import FathomError
 from fathom.model.formats import FORMATS, GROUPS, storage
 from fathom.model.program import Program, Weight
-from fathom.weights.checkpoint import DECODED, DENSE, QUANTIZED, Checkpoint, TensorRef, aligned, pack
-from fathom.weights.names import split_kv_b
+from fathom.weights.checkpoint import DECODED, DENSE, LOADABLE, QUANTIZED, Checkpoint, TensorRef, aligned, pack
 
 if TYPE_CHECKING:
     from fathom._native import Matrix
@@ -88,13 +87,8 @@ def sources(checkpoint: Checkpoint, program: Program, dtype: str) -> list[Source
     """Where each weight comes from, in program order; a missing or mis-shaped tensor is an error that names it."""
     found = []
     for weight in program.weights.values():
-        shapes: dict[str, tuple[int, ...]] = {weight.name: weight.shape}
-        if weight.name not in checkpoint.tensors:
-            halves = split_kv_b(weight.name, program.config) if weight.role == "kv_b" else {}
-            if not halves or halves.keys() - checkpoint.tensors.keys():
-                raise FathomError("tensor_missing", path=checkpoint.path, name=weight.name)
-            shapes = dict(halves)
-        refs = tuple(checkpoint.tensors[name] for name in shapes)
+        shapes = checkpoint.parts(weight.name, weight.shape)
+        refs = tuple(map(checkpoint.tensor, shapes))
         for ref in refs:
             _check(ref, shapes[ref.name], dtype)
         if len(refs) == 2 and dtype not in ("float32", "bfloat16") and all(ref.type not in DENSE for ref in refs):
@@ -109,7 +103,7 @@ def _check(ref: TensorRef, shape: tuple[int, ...], dtype: str) -> None:
         raise FathomError("tensor_shape", name=ref.name, found=list(ref.shape), expected=list(shape))
     if ref.type in DECODED and dtype == "auto":
         raise FathomError("tensor_type_rounded", name=ref.name, found=ref.type)
-    if ref.type not in (*DENSE, *QUANTIZED, *DECODED, "packed"):
+    if ref.type not in LOADABLE:
         raise FathomError("tensor_type", name=ref.name, found=ref.type, known=", ".join((*DENSE, *QUANTIZED)))
 
 

@@ -10,6 +10,7 @@ Source: deepseek-ai/DeepSeek-V3, inference/convert.py; huggingface/transformers,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,7 @@ def canonical(
     return tensors, tuple(unused)
 
 
-def split_kv_b(name: str, config: ModelConfig) -> dict[str, tuple[int, int]]:
+def split_kv_b(name: str, config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the two halves that may stand for a ``kv_b_proj.weight``: how GGUF stores it.
 
     ``k_b`` holds, a head, the transposed (rank, nope) key part; ``v_b`` the (v, rank) value part.
@@ -83,8 +84,6 @@ def _layer(name: str) -> int | None:
 
 def _experts(name: str, ref: TensorRef, config: ModelConfig) -> Iterator[TensorRef]:
     """A fused stack as one view an expert and matrix; anything else as it is."""
-    from dataclasses import replace
-
     stem, _, kind = name.removesuffix(".weight").rpartition(".")
     if not stem.endswith(".mlp.experts") or len(ref.shape) != 3 or kind not in ("gate_up_proj", "down_proj"):
         yield ref if ref.name == name else replace(ref, name=name)

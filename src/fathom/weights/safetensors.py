@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from fathom.errors import FathomError
+from fathom.files import errors_of
 
 __all__ = ["BITS", "Entry", "Header", "read_header"]
 
@@ -47,13 +48,10 @@ class Header:
 
 def read_header(path: Path) -> Header:
     """Parse and validate; raises FathomError("file_malformed" | "file_unreadable") and nothing else."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(0)
-            raw = _header_bytes(path, file, size)
-    except OSError as error:
-        raise FathomError("file_unreadable", path=path, problem=error.strerror or str(error)) from None
+    with errors_of(path), path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        raw = _header_bytes(path, file, size)
     fields = _parse_json(path, raw)
     metadata = fields.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):

@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from fathom.errors import FathomError
-from fathom.model.program import Weight, build_program
-from fathom.weights.checkpoint import DECODED, DENSE, QUANTIZED, Checkpoint, TensorRef, open_checkpoint
+from fathom.model.program import build_program
+from fathom.weights.checkpoint import DECODED, DENSE, LOADABLE, TensorRef, open_checkpoint
 from fathom.weights.load import Progress
-from fathom.weights.names import split_kv_b
 
 __all__ = ["Report", "Shape", "verify"]
 
@@ -52,9 +51,11 @@ class Report:
 def verify(path: str | Path, values: bool = True, progress: Progress | None = None) -> Report:
     """Check names, shapes and types; with ``values`` also read every tensor and look for NaN and infinity."""
     checkpoint = open_checkpoint(path)
-    expected, missing = _expected(checkpoint)
+    expected: dict[str, tuple[int, ...]] = {}
+    for weight in build_program(checkpoint.config).weights.values():
+        expected |= checkpoint.parts(weight.name, weight.shape)
     found = [ref for name, ref in checkpoint.tensors.items() if name in expected]
-    unsupported = [ref for ref in found if ref.type not in (*DENSE, *QUANTIZED, *DECODED, "packed")]
+    unsupported = [ref for ref in found if ref.type not in LOADABLE]
     not_finite = []
     done, total = 0, sum(ref.nbytes for ref in found)
     for ref in found if values else ():
@@ -68,32 +69,13 @@ def verify(path: str | Path, values: bool = True, progress: Progress | None = No
         format=checkpoint.format,
         tensors=len(checkpoint.tensors),
         nbytes=checkpoint.nbytes,
-        missing=tuple(missing),
+        missing=tuple(name for name in expected if name not in checkpoint.tensors),
         unexpected=tuple(sorted(checkpoint.tensors.keys() - expected.keys())),
         misshaped=tuple(Shape(r.name, r.shape, expected[r.name]) for r in found if r.shape != expected[r.name]),
         unsupported=tuple((ref.name, ref.type) for ref in unsupported),
         not_finite=tuple(not_finite),
         unused=checkpoint.unused,
     )
-
-
-def _expected(checkpoint: Checkpoint) -> tuple[dict[str, tuple[int, ...]], list[str]]:
-    """Shapes by name of what should be there, a split kv_b_proj as its halves; and the names that aren't."""
-    expected: dict[str, tuple[int, ...]] = {}
-    missing: list[str] = []
-    for weight in build_program(checkpoint.config).weights.values():
-        parts = _parts(weight, checkpoint)
-        expected |= parts
-        missing += [name for name in parts if name not in checkpoint.tensors]
-    return expected, missing
-
-
-def _parts(weight: Weight, checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
-    if weight.role == "kv_b" and weight.name not in checkpoint.tensors:
-        halves = split_kv_b(weight.name, checkpoint.config)
-        if halves.keys() & checkpoint.tensors.keys():
-            return dict(halves)
-    return {weight.name: weight.shape}
 
 
 def _is_finite(ref: TensorRef) -> bool:
