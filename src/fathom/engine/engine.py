@@ -54,6 +54,7 @@ class Engine:
         It runs in the engine's thread, or in one that cancels or closes. Raises ``queue_full`` where ``most`` live
         already, ``context_length_exceeded`` and ``shutting_down``, and then nothing is queued.
         """
+        now = time.monotonic()
         with self._lock:
             if self._closed:
                 raise self._closed
@@ -61,7 +62,8 @@ class Engine:
                 raise FathomError("queue_full", waiting=len(self.scheduler.waiting))
             try:
                 for generation in generations:
-                    generation.emit, generation.submitted = emit, time.monotonic()
+                    generation.emit, generation.submitted = emit, now
+                    generation.deadline = now + (generation.params.max_seconds or float("inf"))
                     self.scheduler.add(generation)
             except FathomError:
                 for generation in generations:

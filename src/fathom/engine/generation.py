@@ -72,10 +72,7 @@ class Generation(Request):
         self.cached_tokens = 0  # prompt tokens that were in the cache already
         self.prompt_logprobs = [ScoredToken(ids[0], None, ())] if scored else None
         self.submitted = self.started = self.first = self.last = 0.0  # when queued, planned; of the first, last token
-
-    @property
-    def deadline(self) -> float:
-        return self.submitted + (self.params.max_seconds or float("inf"))
+        self.deadline = float("inf")
 
     def wanted(self, n: int) -> int:
         """Rows of logits needed of a step's ``n`` tokens."""

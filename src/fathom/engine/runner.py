@@ -33,7 +33,7 @@ Capture = Callable[[str, NDArray[np.float32]], None]
 class Segment(NamedTuple):
     """New tokens of one sequence: at positions ``start``... of what lies in the pages of ``table``."""
 
-    tokens: Sequence[int] | NDArray[np.integer[Any]]
+    tokens: Sequence[int]
     start: int
     table: NDArray[np.int32]
     wanted: int = 1  # logits of so many last tokens
@@ -83,6 +83,7 @@ class NativeModel:
         self.weight_bytes = [sum(w.nbytes for w in op[4]) for op in ops]  # of each op, as held in memory
         self.seconds: NDArray[np.float64] | None = None  # where set, forward adds the time of each op
         self._runner = Runner(ops, list(program.buffers.values()), threads or cores())
+        self._logits = np.empty((1, self._runner.vocab_size), np.float32)
 
     @property
     def threads(self) -> int:
@@ -93,11 +94,21 @@ class NativeModel:
         return Pages(self._runner.layers, self._runner.cache_width, self.cache_dtype, count)
 
     def step(self, segments: Sequence[Segment], pages: Pages) -> NDArray[np.float32]:
-        """Logits (sum of wanted, V) of up to ``max_tokens`` new tokens in one pass, which fills their pages."""
-        tokens = _token_ids(np.concatenate([s.tokens for s in segments]), self._runner.embeddings)
-        logits = np.empty((sum(s.wanted for s in segments), self._runner.vocab_size), np.float32)
-        parts = [(s.start, len(s.tokens), s.table, s.wanted) for s in segments]
-        self._runner.forward(tokens, pages, parts, logits, "auto", None, self.seconds)
+        """Logits (sum of wanted, V) of up to ``max_tokens`` new tokens in one pass, which fills their pages.
+
+        They hold until the next call: fresh memory for them each time costs as much as all the rest here.
+        """
+        tokens: list[int] = []
+        parts = []
+        rows = 0
+        for new, start, table, wanted in segments:
+            tokens.extend(new)
+            parts.append((start, len(new), table, wanted))
+            rows += wanted
+        if rows > len(self._logits):
+            self._logits = np.empty((rows, self._runner.vocab_size), np.float32)
+        logits = self._logits[:rows]
+        self._runner.forward(np.array(tokens, np.int32), pages, parts, logits, "auto", None, self.seconds)
         return logits
 
     def new_cache(self, tokens: int | None = None) -> Cache:
