@@ -112,3 +112,10 @@ VOCABULARY: dict[str, Any] = {
     "tokenizer.ggml.eos_token_id": 1,
     "tokenizer.chat_template": "{{ messages[0]['content'] }}",
 }
+
+
+def halves(kv_b: np.ndarray, config: ModelConfig) -> tuple[np.ndarray, np.ndarray]:
+    """k_b and v_b as GGUF has them, each in two dimensions."""
+    per_head = kv_b.reshape(config.num_attention_heads, -1, config.kv_lora_rank)
+    k_b, v_b = np.split(per_head, [config.qk_nope_head_dim], axis=1)
+    return k_b.swapaxes(1, 2).reshape(-1, config.qk_nope_head_dim), v_b.reshape(-1, config.kv_lora_rank)

@@ -190,18 +190,9 @@ class _Builder:
         self.linear(f"{path}.kv_a_proj_with_mqa", h, kv_a, layer, bias=c.attention_bias)
         c_kv = self.view("kv_a", rank)
         self.norm(f"{path}.kv_a_layernorm", c_kv, c_kv, layer, INNER_EPS)
-        for name, view, n, stride, offset in (
-            ("q_pe", q, heads, c.qk_head_dim, nope),
-            ("k_pe", kv_a, 1, c.latent_width, rank),
-        ):
-            attrs: dict[str, Attr] = {
-                "heads": n,
-                "stride": stride,
-                "offset": offset,
-                "dim": rope,
-                "interleave": c.rope.interleave,
-            }
-            self.emit("rope", f"{path}.{name}", (view,), view, layer=layer, **attrs)
+        turn: dict[str, Attr] = {"dim": rope, "interleave": c.rope.interleave}
+        self.emit("rope", f"{path}.q_pe", (q,), q, layer=layer, heads=heads, stride=c.qk_head_dim, offset=nope, **turn)
+        self.emit("rope", f"{path}.k_pe", (kv_a,), kv_a, layer=layer, heads=1, stride=kv_a.width, offset=rank, **turn)
         o = self.view("o", heads * v)
         self.emit(
             "latent_attention",

@@ -22,7 +22,7 @@ from jinja2 import nodes
 from ..assets import ASSETS
 from ..errors import FathomError
 from .sandbox import compile_template
-from .tokenizer import Tokenizer, spelling
+from .tokenizer import Tokenizer, spelling, valid
 from .tools import (
     DEEPSEEK,
     DEEPSEEK_V31,
@@ -250,7 +250,7 @@ def _normal_message(message: Mapping[str, Any], where: str) -> Message:
     result["content"] = _content(message.get("content"), f"{where}.content", optional=bool(calls))
     if calls:
         result["tool_calls"] = [_normal_call(c, f"{where}.tool_calls[{n}]") for n, c in enumerate(calls)]
-    checked: Message = _map_texts(result, lambda text: _valid(text, where))
+    checked: Message = _map_texts(result, lambda text: valid(text, where))  # so it holds no marks
     return checked
 
 
@@ -285,13 +285,6 @@ def _normal_call(call: Any, where: str) -> Message:
     if not isinstance(value, dict):
         raise FathomError("parameter_invalid", param=f"{where}.function.arguments", problem="is not a JSON object")
     return {"type": "function", **call, "function": {**function, "arguments": _Arguments(text, value)}}
-
-
-def _valid(text: str, where: str) -> str:
-    """``text``, if it has no lone surrogate: those are the marks' alphabet, and no UTF-8."""
-    if found := _SURROGATE.search(text):
-        raise FathomError("encoding", where=where, offset=len(text[: found.start()].encode()))
-    return text
 
 
 def _map_texts(value: Any, change: Any) -> Any:

@@ -23,7 +23,7 @@ from typing import Any
 from ..errors import FathomError
 from ..files import errors_of
 
-__all__ = ["Tokenizer", "spelling"]
+__all__ = ["Tokenizer", "spelling", "valid"]
 
 _FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
@@ -96,10 +96,7 @@ class Tokenizer:
 
     def encode(self, text: str, *, add_bos: bool = False, allow_special: bool = False) -> list[int]:
         """The ids of ``text``. Unless ``allow_special``, a control token spelled out in it becomes ordinary tokens."""
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:  # a lone surrogate
-            raise FathomError("encoding", where="the text", offset=len(text[: error.start].encode())) from None
+        text = valid(text, "the text")
         segments = self.split_controls(text) if allow_special else (text,)
         return [*(self.prefix if add_bos else ()), *self.join(segments)]
 
@@ -203,6 +200,15 @@ def _splitter(texts: Iterable[str]) -> re.Pattern[str] | None:
     """A pattern that finds added tokens; of several at one place the longest."""
     ordered = sorted(texts, key=len, reverse=True)
     return re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+
+def valid(text: str, where: str) -> str:
+    """``text``, if it has no lone surrogate, which UTF-8 can't write."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise FathomError("encoding", where=where, offset=len(text[: error.start].encode())) from None
+    return text
 
 
 def spelling(token: Any) -> str | None:
