@@ -56,6 +56,7 @@ class Scheduler:
         self.pool, self.max_running = pool, max_running
         self.running: list[Request] = []
         self.waiting: deque[Request] = deque()
+        self.preemptions = 0  # so far
         self._named: list[int] = []  # pages that got their names in the last plan
 
     def __len__(self) -> int:
@@ -98,6 +99,7 @@ class Scheduler:
                 victim = self.running.pop()  # the last to arrive, perhaps the request itself; none is planned yet
                 self._release(victim)
                 self.waiting.appendleft(victim)
+                self.preemptions += 1
                 preempted = True
             if at < len(self.running) and n:
                 plan.append((request, n))

@@ -1,4 +1,4 @@
-"""The routes that generate nothing: models, health, version, tokens."""
+"""The routes that generate nothing: models, health, metrics, version, tokens."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
+from fastapi.responses import PlainTextResponse
 
 from .. import __version__
 from ..errors import FathomError
@@ -48,6 +49,11 @@ async def get_model(model: str, service: Serving) -> dict[str, Any]:
 async def health(service: Serving) -> dict[str, Any]:
     scheduler = service.llm.engine.scheduler  # 503 while the model loads
     return {"status": "ok", "running": len(scheduler.running), "waiting": len(scheduler.waiting)}
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(service: Serving) -> Response:
+    return Response(service.metrics.page(), media_type=service.metrics.media_type)
 
 
 @router.get("/version")

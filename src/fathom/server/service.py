@@ -11,6 +11,7 @@ from fastapi import Request
 
 from ..errors import FathomError
 from .jobs import Job
+from .metrics import Metrics
 
 if TYPE_CHECKING:
     from ..llm import LLM
@@ -25,6 +26,10 @@ class Service:
     model_name: str
     max_queue: int  # answers that may wait beside those that run
     created: int = field(default_factory=lambda: int(time.time()))
+    metrics: Metrics = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.metrics = Metrics(self.model_name, lambda: self.loaded.engine.scheduler if self.loaded else None)
 
     @property
     def llm(self) -> LLM:
@@ -40,7 +45,7 @@ class Service:
     def job(self, answers: Sequence[Answer]) -> Job:
         """The answers on their way; raises ``queue_full``."""
         engine = self.llm.engine
-        return Job(engine, answers, engine.scheduler.max_running + self.max_queue)
+        return Job(engine, answers, engine.scheduler.max_running + self.max_queue, self.metrics)
 
 
 def service_of(request: Request) -> Service:
