@@ -25,6 +25,7 @@ namespace {
 using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Floats = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using FloatRows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using HalfRows = nb::ndarray<const uint16_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using IntRow = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using Array = nb::ndarray<nb::numpy, T>;
@@ -265,22 +266,48 @@ Array<float> from_bf16(nb::ndarray<const uint16_t, nb::ndim<1>, nb::c_contig, nb
   return y.array;
 }
 
-// q (n_q, dk), k (n_k, >= dk), v (n_k, >= dv), state m (n_q), l (n_q), acc (n_q, dv) -> the new state.
+// A copy of the softmax state m (n_q), l (n_q), acc (n_q, dv), to be moved on.
+struct State {
+  int64_t n_q, dv;
+  Owned<float> m{n_q}, l{n_q}, acc{n_q, dv};
+  State(const Floats& m0, const Floats& l0, const FloatRows& acc0)
+      : n_q(static_cast<int64_t>(acc0.shape(0))), dv(static_cast<int64_t>(acc0.shape(1))) {
+    need(m0.size() == acc0.shape(0) && l0.size() == acc0.shape(0), "the parts of the state do not fit together");
+    std::copy_n(m0.data(), n_q, m.data);
+    std::copy_n(l0.data(), n_q, l.data);
+    std::copy_n(acc0.data(), n_q * dv, acc.data);
+  }
+  nb::tuple arrays() const { return nb::make_tuple(m.array, l.array, acc.array); }
+};
+
+// q (n_q, dk), k (n_k, >= dk), v (n_k, >= dv) -> the new state.
 nb::tuple attend(const FloatRows& q, const FloatRows& k, const FloatRows& v, const IntRow& visible, float scale,
                  const Floats& m, const Floats& l, const FloatRows& acc, const Level& level) {
-  size_t n_q = q.shape(0), dk = q.shape(1), n_k = k.shape(0), dv = acc.shape(1);
-  need(k.shape(1) >= dk && v.shape(0) == n_k && v.shape(1) >= dv && visible.size() == n_q && m.size() == n_q &&
-           l.size() == n_q && acc.shape(0) == n_q,
+  State state(m, l, acc);
+  auto side = [](const FloatRows& x, size_t i) { return static_cast<int64_t>(x.shape(i)); };
+  int64_t dk = side(q, 1), n_k = side(k, 0);
+  need(side(q, 0) == state.n_q && side(k, 1) >= dk && side(v, 0) == n_k && side(v, 1) >= state.dv &&
+           visible.size() == q.shape(0),
        "queries, keys, values and state do not fit together");
-  Owned<float> m2({static_cast<int64_t>(n_q)}), l2({static_cast<int64_t>(n_q)});
-  Owned<float> acc2({static_cast<int64_t>(n_q), static_cast<int64_t>(dv)});
-  std::copy_n(m.data(), n_q, m2.data);
-  std::copy_n(l.data(), n_q, l2.data);
-  std::copy_n(acc.data(), n_q * dv, acc2.data);
-  auto i = [](size_t n) { return static_cast<int64_t>(n); };
-  pick(level).attend(q.data(), i(dk), i(n_q), k.data(), i(k.shape(1)), i(dk), v.data(), i(v.shape(1)), i(dv), i(n_k),
-                     visible.data(), scale, m2.data, l2.data, acc2.data);
-  return nb::make_tuple(m2.array, l2.array, acc2.array);
+  pick(level).attend(q.data(), dk, state.n_q, k.data(), side(k, 1), dk, v.data(), side(v, 1), state.dv, n_k,
+                     visible.data(), scale, state.m.data, state.l.data, state.acc.data);
+  return state.arrays();
+}
+
+// q (n_q, width), bfloat16 latents c (n_k, width) -> the new state.
+nb::tuple attend_latents(const FloatRows& q, const HalfRows& c, const IntRow& visible, float scale, const Floats& m,
+                         const Floats& l, const FloatRows& acc, const Level& level) {
+  State state(m, l, acc);
+  int64_t width = static_cast<int64_t>(q.shape(1)), n_k = static_cast<int64_t>(c.shape(0));
+  need(q.shape(0) == acc.shape(0) && state.n_q <= 16 && n_k <= 64 && c.shape(1) == q.shape(1) && state.dv <= width &&
+           visible.size() == q.shape(0),
+       "queries, latents and state do not fit together");
+  const Kernels& kernel = pick(level);
+  std::vector<float> block(16 * (width + 1));
+  for (int64_t i = 0; i < state.n_q; ++i) kernel.pack_query(q.data() + i * width, width, i, block.data());
+  kernel.attend_latents(block.data(), state.n_q, c.data(), state.dv, width - state.dv, n_k, visible.data(), scale,
+                        state.m.data, state.l.data, state.acc.data);
+  return state.arrays();
 }
 
 }  // namespace
@@ -321,4 +348,6 @@ void bind_matrix(nb::module_& m) {
   m.def("to_bf16", &to_bf16, "x"_a, "level"_a = nb::none());
   m.def("from_bf16", &from_bf16, "x"_a, "level"_a = nb::none());
   m.def("attend", &attend, "q"_a, "k"_a, "v"_a, "visible"_a, "scale"_a, "m"_a, "l"_a, "acc"_a, "level"_a = nb::none());
+  m.def("attend_latents", &attend_latents, "q"_a, "c"_a, "visible"_a, "scale"_a, "m"_a, "l"_a, "acc"_a,
+        "level"_a = nb::none());
 }

@@ -15,6 +15,9 @@ struct CpuFeatures {
 
 CpuFeatures cpu_features();
 
+// Puts the entries of attend_bf16.cpp into an AVX-512 table; needs avx512bf16.
+void use_bf16_products(Kernels& kernels);
+
 // Levels that are compiled in, offered by the CPU and passed their self-test; best first, portable last.
 const std::vector<const Kernels*>& usable_levels();
 

@@ -56,12 +56,22 @@ struct Kernels {
   void (*attend)(const float* q, int64_t ldq, int64_t n_q, const float* k, int64_t ldk, int64_t dk, const float* v,
                  int64_t ldv, int64_t dv, int64_t n_k, const int32_t* visible, float scale, float* m, float* l,
                  float* acc);
+
+  // A query as attend_latents of this level reads it: place i < 16 of a block of 16 * (width + 1) floats, in a layout
+  // of the level's own. The other places stay.
+  void (*pack_query)(const float* q, int64_t width, int64_t i, float* block);
+  // The same for absorbed MLA over one page of the bfloat16 latent cache: n_q <= 16 queries, n_k <= 64 rows
+  // c = [c_kv | k_pe] of rank + rope values, whose first rank are the values too. Queries and the weights e^(s - m) are
+  // rounded to bfloat16, l sums the rounded ones. A query meets only the rows it sees, whoever is beside it.
+  void (*attend_latents)(const float* q, int64_t n_q, const uint16_t* c, int64_t rank, int64_t rope, int64_t n_k,
+                         const int32_t* visible, float scale, float* m, float* l, float* acc);
 };
 
 const Kernels* kernels_portable();
-const Kernels* kernels_avx2();    // nullptr where not compiled in
-const Kernels* kernels_avx512();  // needs F, BW, VL, DQ and VNNI
-const Kernels* kernels_amx();     // needs those and tiles_work()
+const Kernels* kernels_avx2();        // nullptr where not compiled in
+const Kernels* kernels_avx512();      // needs F, BW, VL, DQ and VNNI; attend_latents uses BF16 where the CPU has it
+const Kernels* kernels_avx512_f32();  // without BF16, for tests: kernels("avx512-f32")
+const Kernels* kernels_amx();         // needs those and tiles_work()
 const Kernels* kernels_amx_emulated();  // the same code on tiles in software, for tests: kernels("amx-emulated")
 
 // The best level this CPU has and that passed its self-test against the portable one, or the one FATHOM_CPU names

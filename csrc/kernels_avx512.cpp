@@ -11,6 +11,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "dispatch.h"
 #include "half.h"
 #include "simd_avx512.h"
 // These two are written over the vector type.
@@ -154,11 +155,21 @@ void int8_tile(const Matrix& w, const Planes<V>* planes, const Int8Rows& x, int6
   }
 }
 
-constexpr Kernels kTable = table<Avx512>("avx512");
+constexpr Kernels kTable = table<Avx512>("avx512-f32");
 
 }  // namespace
 
-const Kernels* kernels_avx512() { return &kTable; }
+const Kernels* kernels_avx512_f32() { return &kTable; }
+
+const Kernels* kernels_avx512() {
+  static const Kernels chosen = [] {
+    Kernels kernels = kTable;
+    kernels.name = "avx512";
+    if (cpu_features().avx512bf16) use_bf16_products(kernels);
+    return kernels;
+  }();
+  return &chosen;
+}
 
 }  // namespace fathom
 
@@ -166,6 +177,7 @@ const Kernels* kernels_avx512() { return &kTable; }
 
 namespace fathom {
 const Kernels* kernels_avx512() { return nullptr; }
+const Kernels* kernels_avx512_f32() { return nullptr; }
 }  // namespace fathom
 
 #endif

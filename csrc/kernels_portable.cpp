@@ -190,9 +190,11 @@ void from_bf16(const uint16_t* x, int64_t k, float* y) {
   for (int64_t i = 0; i < k; ++i) y[i] = bf16_to_float(x[i]);
 }
 
-void attend(const float* q, int64_t ldq, int64_t n_q, const float* k, int64_t ldk, int64_t dk, const float* v,
-            int64_t ldv, int64_t dv, int64_t n_k, const int32_t* visible, float scale, float* m, float* l,
-            float* acc) {
+// `round` is applied to the weights.
+template <class Round>
+void attend_rounded(const float* q, int64_t ldq, int64_t n_q, const float* k, int64_t ldk, int64_t dk, const float* v,
+                    int64_t ldv, int64_t dv, int64_t n_k, const int32_t* visible, float scale, float* m, float* l,
+                    float* acc, Round round) {
   std::vector<float> score(n_k);
   for (int64_t i = 0; i < n_q; ++i) {
     int64_t seen = std::min<int64_t>(visible[i], n_k);
@@ -206,7 +208,7 @@ void attend(const float* q, int64_t ldq, int64_t n_q, const float* k, int64_t ld
     float* out = acc + i * dv;
     for (int64_t c = 0; c < dv; ++c) out[c] *= keep;
     for (int64_t j = 0; j < seen; ++j) {
-      float p = std::exp(score[j] - largest);
+      float p = round(std::exp(score[j] - largest));
       total += p;
       axpy(p, v + j * ldv, dv, out);
     }
@@ -215,8 +217,29 @@ void attend(const float* q, int64_t ldq, int64_t n_q, const float* k, int64_t ld
   }
 }
 
-constexpr Kernels kTable = {"portable", linear,   linear_int8, linear_t, quantize_rows, row,   rms_norm,
-                            silu_mul,   axpy,     to_bf16,     from_bf16, attend};
+void attend(const float* q, int64_t ldq, int64_t n_q, const float* k, int64_t ldk, int64_t dk, const float* v,
+            int64_t ldv, int64_t dv, int64_t n_k, const int32_t* visible, float scale, float* m, float* l,
+            float* acc) {
+  attend_rounded(q, ldq, n_q, k, ldk, dk, v, ldv, dv, n_k, visible, scale, m, l, acc, [](float p) { return p; });
+}
+
+float rounded_to_bf16(float x) { return bf16_to_float(float_to_bf16(x)); }
+
+void pack_query(const float* q, int64_t width, int64_t i, float* block) {
+  std::transform(q, q + width, block + i * width, rounded_to_bf16);
+}
+
+void attend_latents(const float* q, int64_t n_q, const uint16_t* c, int64_t rank, int64_t rope, int64_t n_k,
+                    const int32_t* visible, float scale, float* m, float* l, float* acc) {
+  const int64_t width = rank + rope;
+  std::vector<float> rows(n_k * width);
+  from_bf16(c, n_k * width, rows.data());
+  attend_rounded(q, width, n_q, rows.data(), width, width, rows.data(), width, rank, n_k, visible, scale, m, l, acc,
+                 rounded_to_bf16);
+}
+
+constexpr Kernels kTable = {"portable", linear, linear_int8, linear_t,  quantize_rows, row,        rms_norm,
+                            silu_mul,   axpy,   to_bf16,     from_bf16, attend,        pack_query, attend_latents};
 
 }  // namespace
 

@@ -270,8 +270,16 @@ void from_bf16(const uint16_t* x, int64_t k, float* y) {
 constexpr int64_t kKeys = 64;     // keys a pass
 constexpr int64_t kQueries = 16;  // queries a pass: their scores are 4 KiB
 
-// One query's scores to weights e^(s - max), zeros where it does not see; moves its running state (m, l, acc).
 template <class V>
+typename V::F rounded_to_bf16(typename V::F x) {
+  uint16_t halves[V::kWidth];
+  V::store_bf16(halves, x);
+  return V::load_bf16(halves);
+}
+
+// One query's scores to weights e^(s - max), zeros where it does not see; moves its running state (m, l, acc). Weights
+// of bfloat16 values are rounded like them.
+template <class V, Type T>
 void soften(float* score, int64_t seen, float* m, float* l, float* acc, int64_t dv) {
   using F = typename V::F;
   for (int64_t j = seen; j < kKeys; ++j) score[j] = -HUGE_VALF;
@@ -282,6 +290,7 @@ void soften(float* score, int64_t seen, float* m, float* l, float* acc, int64_t 
   F total = V::zero(), base = V::set1(largest);
   for (int64_t j = 0; j < kKeys; j += V::kWidth) {
     F p = exp_negative<V>(V::sub(V::load(score + j), base));
+    if constexpr (T == Type::BF16) p = rounded_to_bf16<V>(p);
     V::store(score + j, p);
     total = V::add(total, p);
   }
@@ -293,17 +302,18 @@ void soften(float* score, int64_t seen, float* m, float* l, float* acc, int64_t 
   map2<V>(acc, acc, dv, acc, [factor = V::set1(keep[0])](auto a, auto) { return V::mul(a, factor); });
 }
 
-template <class V>
-void attend(const float* q, int64_t ldq, int64_t n_q, const float* k, int64_t ldk, int64_t dk, const float* v,
-            int64_t ldv, int64_t dv, int64_t n_k, const int32_t* visible, float scale, float* m, float* l, float* acc) {
+// Rows of keys and values of type T.
+template <class V, Type T>
+void attend_rows(const float* q, int64_t ldq, int64_t n_q, const uint8_t* k, int64_t ldk, int64_t dk, const uint8_t* v,
+                 int64_t ldv, int64_t dv, int64_t n_k, const int32_t* visible, float scale, float* m, float* l,
+                 float* acc) {
   alignas(64) float scores[kQueries * kKeys];
+  ldk *= element_bytes<T>(), ldv *= element_bytes<T>();
   for (int64_t j0 = 0; j0 < n_k; j0 += kKeys) {
     int64_t keys = smaller(kKeys, n_k - j0);
-    const uint8_t* key_rows = reinterpret_cast<const uint8_t*>(k + j0 * ldk);
-    const uint8_t* value_rows = reinterpret_cast<const uint8_t*>(v + j0 * ldv);
     for (int64_t i0 = 0; i0 < n_q; i0 += kQueries) {
       int64_t queries = smaller(kQueries, n_q - i0);
-      dot_rows<V, Type::F32>(key_rows, ldk * 4, keys, q + i0 * ldq, ldq, queries, dk, scores, kKeys);
+      dot_rows<V, T>(k + j0 * ldk, ldk, keys, q + i0 * ldq, ldq, queries, dk, scores, kKeys);
       for (int64_t i = 0; i < queries; ++i) {
         float* score = scores + i * kKeys;
         int64_t seen = smaller(visible[i0 + i] - j0, keys);
@@ -312,11 +322,44 @@ void attend(const float* q, int64_t ldq, int64_t n_q, const float* k, int64_t ld
           continue;
         }
         map2<V>(score, score, kKeys, score, [factor = V::set1(scale)](auto s, auto) { return V::mul(s, factor); });
-        soften<V>(score, seen, m + i0 + i, l + i0 + i, acc + (i0 + i) * dv, dv);
+        soften<V, T>(score, seen, m + i0 + i, l + i0 + i, acc + (i0 + i) * dv, dv);
       }
-      add_rows<V, Type::F32>(value_rows, ldv * 4, keys, scores, kKeys, queries, dv, acc + i0 * dv, dv);
+      add_rows<V, T>(v + j0 * ldv, ldv, keys, scores, kKeys, queries, dv, acc + i0 * dv, dv);
     }
   }
+}
+
+template <class V>
+void attend(const float* q, int64_t ldq, int64_t n_q, const float* k, int64_t ldk, int64_t dk, const float* v,
+            int64_t ldv, int64_t dv, int64_t n_k, const int32_t* visible, float scale, float* m, float* l, float* acc) {
+  attend_rows<V, Type::F32>(q, ldq, n_q, reinterpret_cast<const uint8_t*>(k), ldk, dk,
+                            reinterpret_cast<const uint8_t*>(v), ldv, dv, n_k, visible, scale, m, l, acc);
+}
+
+template <class V>
+void pack_query(const float* q, int64_t width, int64_t i, float* block) {
+  map2<V>(q, q, width, block + i * width, [](auto x, auto) { return rounded_to_bf16<V>(x); });
+}
+
+// f(first, n, seen) for each run of queries that see the same keys, so that no query meets a key it does not see: zero
+// times a NaN would show.
+template <class F>
+void with_runs(const int32_t* visible, int64_t n_q, int64_t n_k, F&& f) {
+  for (int64_t first = 0, last; first < n_q; first = last) {
+    for (last = first + 1; last < n_q && visible[last] == visible[first];) ++last;
+    if (visible[first] > 0) f(first, last - first, smaller(visible[first], n_k));
+  }
+}
+
+template <class V>
+void attend_latents(const float* q, int64_t n_q, const uint16_t* c, int64_t rank, int64_t rope, int64_t n_k,
+                    const int32_t* visible, float scale, float* m, float* l, float* acc) {
+  const int64_t width = rank + rope;
+  const uint8_t* rows = reinterpret_cast<const uint8_t*>(c);
+  with_runs(visible, n_q, n_k, [&](int64_t i, int64_t n, int64_t seen) {
+    attend_rows<V, Type::BF16>(q + i * width, width, n, rows, width, width, rows, width, rank, seen, visible + i, scale,
+                               m + i, l + i, acc + i * rank);
+  });
 }
 
 }  // namespace

@@ -155,6 +155,16 @@ def attend(
     acc: NDArray[np.float32],
     level: str | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]: ...
+def attend_latents(
+    q: NDArray[np.float32],
+    c: NDArray[np.uint16],
+    visible: NDArray[np.int32],
+    scale: float,
+    m: NDArray[np.float32],
+    l: NDArray[np.float32],
+    acc: NDArray[np.float32],
+    level: str | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]: ...
 def logsumexp(logits: NDArray[np.float32]) -> float:
     """Of (V,); NaN where a logit is not finite."""
 

@@ -204,18 +204,67 @@ void check_attention(const Kernels& level, Random& random) {
   }
 }
 
+// Running state m, l, acc of queries after a page of latents, seen twice.
+Floats attended(const Kernels& level, const Floats& q, int64_t n_q, const std::vector<uint16_t>& c, int64_t rank,
+                int64_t rope, const int32_t* visible) {
+  int64_t width = rank + rope, n_k = int64_t(c.size()) / width;
+  Floats block(16 * (width + 1)), state(n_q * (rank + 2));
+  float *m = state.data(), *l = m + n_q, *acc = l + n_q;
+  std::fill_n(m, n_q, -INFINITY);
+  for (int64_t i = 0; i < n_q; ++i) level.pack_query(q.data() + i * width, width, i, block.data());
+  for (int pass = 0; pass < 2; ++pass) {
+    level.attend_latents(block.data(), n_q, c.data(), rank, rope, n_k, visible, 0.3f, m, l, acc);
+  }
+  for (int64_t i = 0; i < n_q; ++i) {
+    CHECK((visible[i] > 0) == (l[i] > 0));
+    for (int64_t r = 0; r < rank && l[i] > 0; ++r) acc[i * rank + r] /= l[i];
+  }
+  return state;
+}
+
+void check_latents(const Kernels& level, Random& random) {
+  for (int round = 0; round < 40; ++round) {
+    int64_t n_q = random.between(1, 16), n_k = random.between(1, 64);
+    int64_t rank = random.between(1, 90), rope = random.between(0, 20), width = rank + rope;
+    Floats q = random.floats(n_q * width);
+    std::vector<uint16_t> c;
+    for (float value : random.floats(n_k * width)) c.push_back(float_to_bf16(value));
+    std::vector<int32_t> visible(n_q, int32_t(n_k));
+    if (round % 2 == 0) {
+      for (int32_t& seen : visible) seen = int32_t(random.between(-2, n_k + 2));
+    }
+    Floats found = attended(level, q, n_q, c, rank, rope, visible.data());
+    Floats exact = attended(*kernels_portable(), q, n_q, c, rank, rope, visible.data());
+    for (int64_t i = 0; i < n_q; ++i) {
+      if (visible[i] <= 0) continue;
+      CHECK(std::fabs(found[i] - exact[i]) <= 1e-4f);                                       // m
+      CHECK(std::fabs(found[n_q + i] - exact[n_q + i]) <= exact[n_q + i] * 0x1p-7f);        // l
+    }
+    // A weight between two bfloat16 may be rounded to either.
+    CHECK(close(Floats(found.begin() + 2 * n_q, found.end()), Floats(exact.begin() + 2 * n_q, exact.end()), 0x1p-6));
+
+    int64_t i = random.between(0, n_q - 1);
+    Floats one = attended(level, Floats(q.begin() + i * width, q.begin() + (i + 1) * width), 1, c, rank, rope,
+                          &visible[i]);
+    CHECK(std::memcmp(one.data() + 2, found.data() + 2 * n_q + i * rank, rank * sizeof(float)) == 0);
+  }
+}
+
 }  // namespace
 
 void test_kernels() {
   std::vector<const Kernels*> levels = usable_levels();
   // AMX's code on tiles in software needs what avx512 needs.
-  if (!throws([] { kernels("avx512"); })) levels.push_back(kernels("amx-emulated"));
+  if (!throws([] { kernels("avx512"); })) {
+    levels.insert(levels.end(), {kernels("amx-emulated"), kernels("avx512-f32")});
+  }
   for (const Kernels* level : levels) {
     Random random(1);
     check_products(*level, random);
     check_rounding(*level, random);
     check_rows_of_floats(*level, random);
     check_attention(*level, random);
+    check_latents(*level, random);
   }
 }
 
