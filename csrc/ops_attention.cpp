@@ -10,6 +10,7 @@
 #include <cstring>
 #include <limits>
 
+#include "pack.h"
 #include "runner.h"
 
 namespace fathom {
@@ -65,15 +66,20 @@ class LatentAttention : public Op {
     s.expect(kv_a_.width == rank_ + rope_, "kv_a has another width");
     s.expect(out_.width == heads_ * dv_ && out_.buffer != q_.buffer, "the output does not fit");
     s.expect(s.matrices.size() == 1 || s.matrices.size() == 2, "needs kv_b, or its two halves");
-    split_ = s.matrices.size() == 2;
-    k_b_ = s.matrices[0];
+    bool split = s.matrices.size() == 2;
     v_b_ = s.matrices.back();
-    if (split_) {
-      s.expect_shape(k_b_, heads_ * rank_, nope_);
+    if (split) {
+      s.expect_shape(s.matrices[0], heads_ * rank_, nope_);
       s.expect_shape(v_b_, heads_ * dv_, rank_);
+      k_t_ = s.matrices[0];
     } else {
-      s.expect_shape(k_b_, heads_ * (nope_ + dv_), rank_);
+      s.expect_shape(v_b_, heads_ * (nope_ + dv_), rank_);
+      k_b_ = v_b_;
     }
+    kv_stride_ = split ? 0 : nope_ + dv_;
+    packed_ = s.matrices[0].packed() && v_b_.packed();
+    if (packed_ && split) k_b_ = turned(k_t_, rank_, rank_, nope_);
+    if (packed_ && !split) k_t_ = turned(k_b_, kv_stride_, nope_, rank_);
   }
 
   void run(Pass& p) const override {
@@ -90,68 +96,113 @@ class LatentAttention : public Op {
   }
 
  private:
-  // kv_b comes whole, (heads, nope + v, rank), or as k_b (heads, rank, nope), transposed as in GGUF, and v_b.
+  // kv_b comes whole, (heads, nope + v, rank), or as k_b (heads, rank, nope), transposed as in GGUF, and v_b. Where it
+  // is packed its inputs are rounded to int8 as those of all packed matrices are, and its key half is held both ways.
+  // What is missing is made here: of each head, `rows` of every `stride` rows, transposed and rounded to int8.
+  Matrix turned(const Matrix& w, int64_t stride, int64_t rows, int64_t cols) const {
+    std::vector<float> row(w.cols), values(heads_ * rows * cols);
+    for (int64_t h = 0; h < heads_; ++h) {
+      for (int64_t r = 0; r < rows; ++r) {
+        kernels_portable()->row(w, h * stride + r, row.data());
+        for (int64_t c = 0; c < cols; ++c) values[(h * cols + c) * rows + r] = row[c];
+      }
+    }
+    auto* bytes = reinterpret_cast<const uint8_t*>(values.data());
+    return pack_dense(bytes, int64_t(values.size() * sizeof(float)), Type::F32, heads_ * cols, rows, 8, 32);
+  }
+
   // q W_UK of one head: (n, rank).
-  void absorb_queries(const Kernels& k, int64_t h, const float* q, int64_t ldq, int64_t n, float* y,
+  void absorb_queries(Pass& p, Arena& scratch, int64_t h, const float* q, int64_t ldq, int64_t n, float* y,
                       int64_t ldy) const {
-    if (split_) return k.linear(k_b_, h * rank_, (h + 1) * rank_, q, ldq, n, y, ldy);
-    int64_t row = h * (nope_ + dv_);
-    k.linear_t(k_b_, row, row + nope_, q, ldq, n, y, ldy);
+    if (packed_) {
+      RoundedRows x(scratch, n, nope_);
+      x.fill(p.k, q, ldq, nope_, 0, n);
+      p.k.linear_int8(k_t_, h * rank_, (h + 1) * rank_, x.rows(), y, ldy);
+    } else if (k_t_.codes) {
+      p.k.linear(k_t_, h * rank_, (h + 1) * rank_, q, ldq, n, y, ldy);
+    } else {
+      p.k.linear_t(k_b_, h * kv_stride_, h * kv_stride_ + nope_, q, ldq, n, y, ldy);
+    }
   }
-  // W_UK c of one head: (n, nope).
-  void expand_keys(const Kernels& k, int64_t h, const float* c, int64_t ldc, int64_t n, float* y, int64_t ldy) const {
-    if (split_) return k.linear_t(k_b_, h * rank_, (h + 1) * rank_, c, ldc, n, y, ldy);
-    int64_t row = h * (nope_ + dv_);
-    k.linear(k_b_, row, row + nope_, c, ldc, n, y, ldy);
-  }
-  // W_UV c of one head: (n, v).
-  void expand_values(const Kernels& k, int64_t h, const float* c, int64_t ldc, int64_t n, float* y, int64_t ldy) const {
-    int64_t row = split_ ? h * dv_ : h * (nope_ + dv_) + nope_;
-    k.linear(v_b_, row, row + dv_, c, ldc, n, y, ldy);
-  }
+  // W_UV c of one head: (n, v); c is rounded where kv_b is packed.
+  int64_t value_row(int64_t h) const { return kv_stride_ ? h * kv_stride_ + nope_ : h * dv_; }
 
   void absorbed(Pass& p, const int64_t* rows, int64_t n) const {
     Rows q = p.rows(q_), out = p.rows(out_);
-    int64_t width = rank_ + rope_;
-    p.arena.reset();
-    auto* absorbed_q = p.arena.take<float>(n * heads_ * width);  // (n, heads, rank + rope)
-    auto* context = p.arena.take<float>(n * heads_ * rank_);     // (n, heads, rank)
+    const Queries queries(*this, p, n);
+    auto* context = p.arena.take<float>(n * heads_ * rank_);  // (n, heads, rank)
     double head_cost = double(n) * double(rank_);
-    p.pool.split(heads_, 1, head_cost * double(nope_), [&](int64_t begin, int64_t end, int) {
+    p.pool.split(heads_, 1, head_cost * double(nope_), [&](int64_t begin, int64_t end, int thread) {
       for (int64_t h = begin; h < end; ++h) {
         for_stretches(rows, n, [&](int64_t row, int64_t count, int64_t at) {
-          const float* from = q[row] + h * (nope_ + rope_);
-          float* to = absorbed_q + (at * heads_ + h) * width;
-          absorb_queries(p.k, h, from, q.ld, count, to, heads_ * width);
-          for (int64_t t = 0; t < count; ++t) {
-            std::memcpy(to + t * heads_ * width + rank_, from + t * q.ld + nope_, rope_ * sizeof(float));
-          }
+          p.workers[thread].reset();
+          queries.absorb(p, p.workers[thread], h, q[row] + h * (nope_ + rope_), q.ld, count, at);
         });
       }
     });
-    attend_latents(p, rows, n, absorbed_q, context);
-    p.pool.split(heads_, 1, head_cost * double(dv_), [&](int64_t begin, int64_t end, int) {
+    attend_latents(p, rows, n, queries, context);
+    p.pool.split(heads_, 1, head_cost * double(dv_), [&](int64_t begin, int64_t end, int thread) {
       for (int64_t h = begin; h < end; ++h) {
         for_stretches(rows, n, [&](int64_t row, int64_t count, int64_t at) {
           const float* from = context + (at * heads_ + h) * rank_;
-          expand_values(p.k, h, from, heads_ * rank_, count, out[row] + h * dv_, out.ld);
+          float* to = out[row] + h * dv_;
+          int64_t first = value_row(h);
+          if (!packed_) return p.k.linear(v_b_, first, first + dv_, from, heads_ * rank_, count, to, out.ld);
+          p.workers[thread].reset();
+          RoundedRows x(p.workers[thread], count, rank_);
+          x.fill(p.k, from, heads_ * rank_, rank_, 0, count);
+          p.k.linear_int8(v_b_, first, first + dv_, x.rows(), to, out.ld);
         });
       }
     });
   }
+
+  // Absorbed queries (rank + rope wide) of n tokens in blocks of up to 16 heads of a token: floats, or as attention over
+  // bfloat16 latents reads them.
+  struct Queries {
+    const LatentAttention& op;
+    bool bf16;
+    int64_t groups, group, width, floats;  // blocks of a token, heads and floats of a block
+    float* blocks;
+
+    Queries(const LatentAttention& o, Pass& p, int64_t n)
+        : op(o),
+          bf16(p.pages.bf16()),
+          groups(ceil_div(o.heads_, kQueries)),
+          group(ceil_div(o.heads_, groups)),
+          width(o.rank_ + o.rope_),
+          floats(bf16 ? kQueries * (width + 1) : group * width),
+          blocks(p.arena.take<float>(n * groups * floats)) {}
+    float* block(int64_t at, int64_t g) const { return blocks + (at * groups + g) * floats; }
+
+    // Head h of the tokens at, at + 1 ... from their queries (nope | rope).
+    void absorb(Pass& p, Arena& scratch, int64_t h, const float* q, int64_t ldq, int64_t n, int64_t at) const {
+      auto* rows = scratch.take<float>(n * width);
+      op.absorb_queries(p, scratch, h, q, ldq, n, rows, width);
+      for (int64_t t = 0; t < n; ++t) {
+        float *row = rows + t * width, *to = block(at + t, h / group);
+        std::memcpy(row + op.rank_, q + t * ldq + op.nope_, op.rope_ * sizeof(float));
+        if (bf16) {
+          p.k.pack_query(row, width, h % group, to);
+        } else {
+          std::memcpy(to + h % group * width, row, width * sizeof(float));
+        }
+      }
+    }
+  };
 
   // Units of work are (16 heads of a token) x (128 keys), tokens of all sequences together; whoever finishes the last
   // unit of a block of heads merges them. Blocks come in waves, so that the partial states need little memory however
   // long the contexts are.
-  void attend_latents(Pass& p, const int64_t* rows, int64_t n, const float* q, float* context) const {
+  void attend_latents(Pass& p, const int64_t* rows, int64_t n, const Queries& q, float* context) const {
     struct Unit {
       int64_t block, split;
     };
-    int64_t groups = ceil_div(heads_, kQueries), group = ceil_div(heads_, groups), blocks = n * groups;
-    int64_t floats = State::floats(group, rank_), wave = std::max<int64_t>(kUnits, 8 * p.pool.threads()), most = 0;
-    auto keys_of = [&](int64_t block) { return p.tokens[rows[block / groups]].position + 1; };
+    int64_t blocks = n * q.groups;
+    int64_t floats = State::floats(q.group, rank_), wave = std::max<int64_t>(kUnits, 8 * p.pool.threads()), most = 0;
+    auto keys_of = [&](int64_t block) { return p.tokens[rows[block / q.groups]].position + 1; };
     auto splits_of = [&](int64_t block) { return ceil_div(keys_of(block), kSplitPages * kPage); };
-    for (int64_t b = 0; b < blocks; b += groups) most = std::max(most, splits_of(b));
+    for (int64_t b = 0; b < blocks; b += q.groups) most = std::max(most, splits_of(b));
     auto* states = p.arena.take<float>((wave + most) * floats);
     std::vector<std::atomic<int64_t>> left(blocks);
     std::vector<Unit> units;
@@ -160,25 +211,28 @@ class LatentAttention : public Op {
         left[next] = splits_of(next);
         for (int64_t split = 0; split < left[next]; ++split) units.push_back({next, split});
       }
-      p.pool.run(static_cast<int64_t>(units.size()), [&](int64_t i, int thread) {
+      p.pool.run(static_cast<int64_t>(units.size()), [&](int64_t i, int) {
         auto [block, split] = units[i];
-        int64_t h = block % groups * group, at = block / groups * heads_ + h, width = rank_ + rope_;
-        int64_t nq = std::min(group, heads_ - h), keys = keys_of(block);
-        State state(states + i * floats, group);
-        state.clear(group, rank_);
-        Arena& scratch = p.workers[thread];
-        scratch.reset();
-        auto* wide = scratch.take<float>(p.pages.scratch_floats());
+        int64_t at = block / q.groups, h = block % q.groups * q.group;
+        int64_t nq = std::min(q.group, heads_ - h), keys = keys_of(block);
+        const float* queries = q.block(at, block % q.groups);
+        State state(states + i * floats, q.group);
+        state.clear(q.group, rank_);
         for (int64_t page = split * kSplitPages; page < (split + 1) * kSplitPages && page * kPage < keys; ++page) {
           int64_t n_keys = std::min(kPage, keys - page * kPage);
-          int32_t visible[kQueries];
+          int32_t visible[kQueries], number = p.tokens[rows[at]].table[page];
           std::fill_n(visible, nq, int32_t(n_keys));
-          const float* c = p.pages.read(p.k, layer_, p.tokens[rows[block / groups]].table[page], n_keys, wide);
-          p.k.attend(q + at * width, width, nq, c, width, width, c, width, rank_, n_keys, visible, scale_, state.m,
-                     state.l, state.acc);
+          if (q.bf16) {
+            p.k.attend_latents(queries, nq, p.pages.halves(layer_, number), rank_, rope_, n_keys, visible, scale_,
+                               state.m, state.l, state.acc);
+          } else {
+            const float* c = p.pages.read(p.k, layer_, number, n_keys, nullptr);
+            p.k.attend(queries, q.width, nq, c, q.width, q.width, c, q.width, rank_, n_keys, visible, scale_, state.m,
+                       state.l, state.acc);
+          }
         }
         if (left[block].fetch_sub(1) > 1) return;
-        merge(p.k, states + (i - split) * floats, group, splits_of(block), nq, context + at * rank_);
+        merge(p.k, states + (i - split) * floats, q.group, splits_of(block), nq, context + (at * heads_ + h) * rank_);
       });
     }
   }
@@ -203,42 +257,76 @@ class LatentAttention : public Op {
   // Units of work are the heads of a span, or parts of its queries where there are fewer than threads. Each expands
   // all keys that it sees.
   void expanded(Pass& p) const {
+    struct Part {
+      Span span;
+      const RoundedRows* latents;
+    };
     int64_t heads = heads_ * static_cast<int64_t>(p.expanded.size());
     int64_t step = heads >= p.pool.threads() ? kMaxTokens : 4 * kQueryBlock;
-    std::vector<Span> parts;
+    p.arena.reset();
+    std::vector<RoundedRows> latents;
+    latents.reserve(p.expanded.size());
+    std::vector<Part> parts;
     for (const Span& span : p.expanded) {
-      for (int64_t t = 0; t < span.n; t += step) parts.push_back({span.row + t, std::min(step, span.n - t)});
+      int64_t keys = p.tokens[span.row].position + span.n;
+      latents.emplace_back(p.arena, packed_ ? keys : 0, rank_);
+      if (packed_) round_latents(p, p.tokens[span.row], keys, latents.back());
+      for (int64_t t = 0; t < span.n; t += step) {
+        parts.push_back({{span.row + t, std::min(step, span.n - t)}, &latents.back()});
+      }
     }
     p.pool.run(heads_ * static_cast<int64_t>(parts.size()), [&](int64_t unit, int thread) {
-      expanded_head(p, unit % heads_, parts[unit / heads_], p.workers[thread]);
+      const Part& part = parts[unit / heads_];
+      expanded_head(p, unit % heads_, part.span, *part.latents, p.workers[thread]);
     });
   }
 
-  void expanded_head(Pass& p, int64_t h, const Span& span, Arena& scratch) const {
+  void round_latents(Pass& p, const Token& token, int64_t keys, RoundedRows& rounded) const {
+    int64_t width = rank_ + rope_;
+    p.pool.split(ceil_div(keys, kPage), 1, double(kPage * width), [&](int64_t begin, int64_t end, int thread) {
+      p.workers[thread].reset();
+      auto* wide = p.workers[thread].take<float>(p.pages.scratch_floats());
+      for (int64_t page = begin; page < end; ++page) {
+        int64_t n = std::min(kPage, keys - page * kPage);
+        const float* c = p.pages.read(p.k, layer_, token.table[page], n, wide);
+        rounded.fill(p.k, c, width, rank_, page * kPage, n);
+      }
+    });
+  }
+
+  void expanded_head(Pass& p, int64_t h, const Span& span, const RoundedRows& latents, Arena& scratch) const {
     Rows q = p.rows(q_), out = p.rows(out_);
     const Token& token = p.tokens[span.row];
     int64_t width = rank_ + rope_, dk = nope_ + rope_, n = span.n, keys = token.position + n;
     scratch.reset();
-    auto* wide = scratch.take<float>(p.pages.scratch_floats());
+    auto* wide = scratch.take<float>(packed_ ? 0 : p.pages.scratch_floats());
     auto* key = scratch.take<float>(kPage * dk);
     auto* value = scratch.take<float>(kPage * dv_);
     State state(scratch.take<float>(State::floats(n, dv_)), n);
     state.clear(n, dv_);
     int32_t visible[kQueryBlock];
     for (int64_t base = 0; base < keys; base += kPage) {
-      int64_t n_keys = std::min(kPage, keys - base);
-      const float* c = p.pages.read(p.k, layer_, token.table[base / kPage], n_keys, wide);
-      expand_keys(p.k, h, c, width, n_keys, key, dk);
-      expand_values(p.k, h, c, width, n_keys, value, dv_);
-      for (int64_t j = 0; j < n_keys; ++j) {
-        std::memcpy(key + j * dk + nope_, c + j * width + rank_, rope_ * sizeof(float));
+      int64_t n_keys = std::min(kPage, keys - base), page = token.table[base / kPage];
+      int64_t key_row = h * (kv_stride_ ? kv_stride_ : nope_), first = value_row(h);
+      if (packed_) {
+        p.k.linear_int8(k_b_, key_row, key_row + nope_, latents.rows(base, n_keys), key, dk);
+        p.k.linear_int8(v_b_, first, first + dv_, latents.rows(base, n_keys), value, dv_);
+      } else {
+        const float* c = p.pages.read(p.k, layer_, page, n_keys, wide);
+        if (k_b_.codes) {
+          p.k.linear(k_b_, key_row, key_row + nope_, c, width, n_keys, key, dk);
+        } else {
+          p.k.linear_t(k_t_, h * rank_, (h + 1) * rank_, c, width, n_keys, key, dk);
+        }
+        p.k.linear(v_b_, first, first + dv_, c, width, n_keys, value, dv_);
       }
+      for (int64_t j = 0; j < n_keys; ++j) p.pages.copy(p.k, layer_, page, j, rank_, rope_, key + j * dk + nope_);
       for (int64_t i0 = 0; i0 < n; i0 += kQueryBlock) {
         int64_t nq = std::min(kQueryBlock, n - i0), seen = token.position + i0 + 1 - base;  // by the block's first
         if (seen + nq - 1 <= 0) continue;
         for (int64_t i = 0; i < nq; ++i) visible[i] = int32_t(std::clamp<int64_t>(seen + i, 0, n_keys));
-        p.k.attend(q[span.row + i0] + h * dk, q.ld, nq, key, dk, dk, value, dv_, dv_, n_keys, visible, scale_, state.m + i0,
-                   state.l + i0, state.acc + i0 * dv_);
+        p.k.attend(q[span.row + i0] + h * dk, q.ld, nq, key, dk, dk, value, dv_, dv_, n_keys, visible, scale_,
+                   state.m + i0, state.l + i0, state.acc + i0 * dv_);
       }
     }
     for (int64_t i = 0; i < n; ++i) {
@@ -248,9 +336,9 @@ class LatentAttention : public Op {
   }
 
   View q_, kv_a_, out_;
-  Matrix k_b_, v_b_;
-  bool split_;
-  int64_t heads_, nope_, rope_, dv_, rank_, layer_;
+  Matrix k_b_, k_t_, v_b_;  // W_UK, transposed, W_UV; k_b_ and v_b_ may be one, whose rows of a head are kv_stride_ apart
+  bool packed_;
+  int64_t kv_stride_, heads_, nope_, rope_, dv_, rank_, layer_;
   float scale_;
 };
 

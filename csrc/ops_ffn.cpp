@@ -35,22 +35,6 @@ struct Shape {
   }
 };
 
-// Int8Rows to be filled.
-struct Rounded {
-  int64_t n, cols;
-  int8_t* q;
-  float* scale;
-  int32_t* sums;
-
-  Rounded(Arena& arena, int64_t rows, int64_t width)
-      : n(rows),
-        cols((width + kRounded - 1) / kRounded * kRounded),
-        q(arena.take<int8_t>(n * cols)),
-        scale(arena.take<float>(n * (cols / kRounded))),
-        sums(arena.take<int32_t>(n * (cols / 16))) {}
-  Int8Rows rows() const { return {n, cols, q, scale, sums}; }
-};
-
 // work(group, row0, row1, thread) over all groups x blocks of `rows` weight rows, which start at multiples of `unit`.
 template <class Work>
 void for_blocks(Pass& p, const std::vector<Group>& groups, int64_t rows, int64_t unit, double cols, int64_t limit,
@@ -71,7 +55,7 @@ void for_blocks(Pass& p, const std::vector<Group>& groups, int64_t rows, int64_t
 // floats unless a dense matrix wants them.
 void feed_forward(Pass& p, const Shape& shape, const std::vector<Group>& groups, const Operand& x, const Rows& y) {
   auto* inner = shape.dense_out ? p.arena.take<float>(x.n * shape.inner) : nullptr;
-  Rounded rounded(p.arena, shape.packed_out ? x.n : 0, shape.inner);
+  RoundedRows rounded(p.arena, shape.packed_out ? x.n : 0, shape.inner);
   for_blocks(p, groups, shape.inner, kRounded, 2.0 * double(shape.width), kRows,
              [&](const Group& g, int64_t row0, int64_t row1, int thread) {
                Arena& scratch = p.workers[thread];
@@ -181,7 +165,7 @@ class Experts : public Op {
     Operand from = p.operand(in_, shape_.packed_in);
     float* x = shape_.dense_in ? p.arena.take<float>(pairs * in_.width) : nullptr;
     int64_t cols = from.q.cols, scales = cols / kRounded, sums = cols / 16;
-    Rounded r(p.arena, from.q.q ? pairs : 0, in_.width);
+    RoundedRows r(p.arena, from.q.q ? pairs : 0, in_.width);
     p.pool.split(pairs, 1, double(in_.width) / 4, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         int64_t t = source[i];

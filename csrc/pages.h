@@ -51,6 +51,17 @@ class Pages {
     k.from_bf16(reinterpret_cast<const uint16_t*>(from), n * width_, scratch);
     return scratch;
   }
+  // Columns [begin, begin + n) of one token's row as floats.
+  void copy(const Kernels& k, int64_t layer, int64_t page, int64_t token, int64_t begin, int64_t n, float* to) const {
+    const uint8_t* from = at(layer, page, token) + begin * element();
+    if (bf16_) return k.from_bf16(reinterpret_cast<const uint16_t*>(from), n, to);
+    std::copy_n(reinterpret_cast<const float*>(from), n, to);
+  }
+  // The rows of one page of a bfloat16 cache as they lie.
+  const uint16_t* halves(int64_t layer, int64_t page) const {
+    return reinterpret_cast<const uint16_t*>(at(layer, page, 0));
+  }
+  bool bf16() const { return bf16_; }
   int64_t scratch_floats() const { return bf16_ ? kTokens * width_ : 0; }
 
  private:

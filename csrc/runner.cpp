@@ -100,15 +100,11 @@ Operand Pass::operand(const View& view, bool packed) {
 }
 
 Int8Rows Pass::quantize(const float* x, int64_t ldx, int64_t rows, int64_t cols, Arena& into) {
-  int64_t padded = (cols + kRounded - 1) / kRounded * kRounded;
-  auto* q = into.take<int8_t>(rows * padded);
-  auto* scale = into.take<float>(rows * (padded / kRounded));
-  auto* sums = into.take<int32_t>(rows * (padded / 16));
+  RoundedRows rounded(into, rows, cols);
   pool.split(rows, 1, double(cols), [&](int64_t begin, int64_t end, int) {
-    k.quantize_rows(x + begin * ldx, ldx, end - begin, cols, q + begin * padded, scale + begin * (padded / kRounded),
-                    sums + begin * (padded / 16));
+    rounded.fill(k, x + begin * ldx, ldx, cols, begin, end - begin);
   });
-  return {rows, padded, q, scale, sums};
+  return rounded.rows();
 }
 
 const float* Pass::rotations(const std::vector<double>& inv_freq, double factor) {

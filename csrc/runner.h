@@ -56,6 +56,29 @@ struct Operand {
   Operand rows(int64_t begin, int64_t count) const;
 };
 
+// Int8Rows to be filled.
+struct RoundedRows {
+  int64_t n, cols;
+  int8_t* q;
+  float* scale;
+  int32_t* sums;
+
+  RoundedRows(Arena& arena, int64_t rows, int64_t width)
+      : n(rows),
+        cols((width + kRounded - 1) / kRounded * kRounded),
+        q(arena.take<int8_t>(n * cols)),
+        scale(arena.take<float>(n * (cols / kRounded))),
+        sums(arena.take<int32_t>(n * (cols / 16))) {}
+  // Rounds `count` rows to the places from `begin`.
+  void fill(const Kernels& k, const float* x, int64_t ldx, int64_t width, int64_t begin, int64_t count) {
+    k.quantize_rows(x, ldx, count, width, q + begin * cols, scale + begin * (cols / kRounded), sums + begin * (cols / 16));
+  }
+  Int8Rows rows() const { return rows(0, n); }
+  Int8Rows rows(int64_t begin, int64_t count) const {
+    return {count, cols, q + begin * cols, scale + begin * (cols / kRounded), sums + begin * (cols / 16)};
+  }
+};
+
 // The form of attention. Auto: tokens in pages that lie wholly inside their segment expanded, others absorbed. So it
 // hangs on positions alone where segments are cut between pages.
 enum class Form { Auto, Absorbed, Expanded };

@@ -269,7 +269,7 @@ def test_packed_weights_give_what_their_values_give(name: str, form: str, bits: 
     ids = tokens(name, 60)
     got, expected = run(model(name, weights), ids, form=form), run(model(name, values), ids, form=form)
     error = np.abs(got - expected).mean(1) / expected.std()
-    assert np.median(error) < 0.03  # one route in a hundred falls the other way and changes its token
+    assert np.median(error) < 0.04  # one route in a hundred falls the other way and changes its token
 
 
 @pytest.mark.parametrize("bits", [0, 8])
