@@ -168,15 +168,14 @@ void need_width(const FloatRows& x, int64_t width, const char* side) {
                                                       " wide, the matrix has " + std::to_string(width) + " " + side);
 }
 
-Array<float> linear(const Matrix& w, const FloatRows& x, bool int8, const Level& level, int64_t row0,
-                    std::optional<int64_t> end) {
+// A packed matrix multiplies x rounded to int8.
+Array<float> linear(const Matrix& w, const FloatRows& x, const Level& level, int64_t row0, std::optional<int64_t> end) {
   int64_t row1 = end_row(w, row0, end), height = row1 - row0;
   need_width(x, w.cols, "columns");
-  need(!int8 || w.packed(), std::string("int8 activations need a packed matrix, not ") + type_name(w.type));
   const Kernels& kernel = pick(level);
   int64_t n = static_cast<int64_t>(x.shape(0));
   Owned<float> y({n, height});
-  if (int8) {
+  if (w.packed()) {
     Rounded rounded(kernel, x.data(), n, w.cols);
     nb::gil_scoped_release release;
     kernel.linear_int8(w, row0, row1, {n, rounded.padded, rounded.q.data, rounded.scale.data, rounded.sums.data},
@@ -192,6 +191,7 @@ Array<float> linear_t(const Matrix& w, const FloatRows& x, const Level& level, i
                       std::optional<int64_t> end) {
   int64_t row1 = end_row(w, row0, end);
   need_width(x, row1 - row0, "rows");
+  need(!w.packed(), "the transposed product needs a dense matrix");
   const Kernels& kernel = pick(level);
   int64_t n = static_cast<int64_t>(x.shape(0));
   Owned<float> y({n, w.cols});
@@ -328,7 +328,7 @@ void bind_matrix(nb::module_& m) {
       .def_ro("cols", &Matrix::cols)
       .def_prop_ro("type", [](const Matrix& w) { return type_name(w.type); })
       .def("unpack", &unpack, "row0"_a = 0, "row1"_a = nb::none())
-      .def("linear", &linear, "x"_a, "int8"_a = false, "level"_a = nb::none(), "row0"_a = 0, "row1"_a = nb::none())
+      .def("linear", &linear, "x"_a, "level"_a = nb::none(), "row0"_a = 0, "row1"_a = nb::none())
       .def("linear_t", &linear_t, "x"_a, "level"_a = nb::none(), "row0"_a = 0, "row1"_a = nb::none())
       .def("row", &row, "row"_a, "level"_a = nb::none())
       .def("all_finite", &all_finite, nb::call_guard<nb::gil_scoped_release>());

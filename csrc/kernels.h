@@ -21,14 +21,14 @@ struct Int8Rows {
 struct Kernels {
   const char* name;
 
-  // y[t * ldy + (r - row0)] = sum_k W[r, k] x[t * ldx + k] for row0 <= r < row1, 0 <= t < n. Any type of W; packed
-  // codes are decoded to float, so nothing but float rounding is lost.
+  // y[t * ldy + (r - row0)] = sum_k W[r, k] x[t * ldx + k] for row0 <= r < row1, 0 <= t < n; W is dense.
   void (*linear)(const Matrix& w, int64_t row0, int64_t row1, const float* x, int64_t ldx, int64_t n, float* y,
                  int64_t ldy);
-  // The same product with int8 activations; W is I8 or I4 and x.cols >= W.padded_cols() is not required (the shorter
+  // The same product with int8 activations; W is packed and x.cols >= W.padded_cols() is not required (the shorter
   // one is padded with zeros).
   void (*linear_int8)(const Matrix& w, int64_t row0, int64_t row1, const Int8Rows& x, float* y, int64_t ldy);
-  // The transposed product: y[t * ldy + k] = sum_{row0 <= r < row1} W[r, k] x[t * ldx + (r - row0)], all columns k.
+  // The transposed product: y[t * ldy + k] = sum_{row0 <= r < row1} W[r, k] x[t * ldx + (r - row0)], all columns k;
+  // W is dense.
   void (*linear_t)(const Matrix& w, int64_t row0, int64_t row1, const float* x, int64_t ldx, int64_t n, float* y,
                    int64_t ldy);
   // Round n rows of k floats to int8 (nearest, ties to even; scale = max|x| / 127 per 64 columns; an all-zero block

@@ -35,50 +35,6 @@ void two_lines(const uint8_t* codes, int64_t k, int half, __m256i& first, __m256
   }
 }
 
-// ---- decoding ----
-
-// Columns k to k + 15 of 8 rows: half q of rows[i] holds the 16 codes of row 4 q + i.
-template <Type T>
-void rows_of_codes(const uint8_t* codes, int64_t k, int half, __m256i rows[4]) {
-  __m256i a, b, c, d;
-  two_lines<T>(codes, k, half, a, b);
-  two_lines<T>(codes, k + 8, half, c, d);
-  __m256i ab0 = _mm256_unpacklo_epi32(a, b), ab1 = _mm256_unpackhi_epi32(a, b);
-  __m256i cd0 = _mm256_unpacklo_epi32(c, d), cd1 = _mm256_unpackhi_epi32(c, d);
-  rows[0] = _mm256_unpacklo_epi64(ab0, cd0);
-  rows[1] = _mm256_unpackhi_epi64(ab0, cd0);
-  rows[2] = _mm256_unpacklo_epi64(ab1, cd1);
-  rows[3] = _mm256_unpackhi_epi64(ab1, cd1);
-}
-
-template <class V, Type T, Scale S>
-void decode(const Matrix& w, const Planes<V>& planes, int64_t k0, int64_t cols, float* out) {
-  const __m256i zero = _mm256_set1_epi32(w.zero());
-  alignas(32) float scale[16], min[16];
-  for (int64_t k = k0; k < k0 + cols; k += 16, out += 16) {
-    for (int half = 0; half < 2; ++half) {
-      if (k == k0 || k % w.group == 0) {
-        _mm256_store_ps(scale + half * 8, planes.template scale<S>(k / w.group, half * 8));
-        if (w.has_min) _mm256_store_ps(min + half * 8, planes.min(k / w.group, half * 8));
-      }
-      __m256i rows[4];
-      rows_of_codes<T>(planes.codes, k, half, rows);
-      for (int i = 0; i < 8; ++i) {  // row half * 8 + i
-        alignas(32) uint8_t codes[32];
-        _mm256_store_si256(reinterpret_cast<__m256i*>(codes), rows[i % 4]);
-        int r = half * 8 + i;
-        for (int part = 0; part < 2; ++part) {  // 8 columns each
-          const uint8_t* eight = codes + i / 4 * 16 + part * 8;
-          __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(eight)));
-          __m256 value = _mm256_mul_ps(_mm256_set1_ps(scale[r]), _mm256_cvtepi32_ps(_mm256_sub_epi32(wide, zero)));
-          if (w.has_min) value = _mm256_sub_ps(value, _mm256_set1_ps(min[r]));
-          _mm256_storeu_ps(out + r * kScratch + part * 8, value);
-        }
-      }
-    }
-  }
-}
-
 // ---- int8 activations ----
 //
 // maddubs multiplies unsigned by signed bytes and adds pairs in 16 bits, saturating. Exact here:

@@ -37,47 +37,6 @@ void two_lines(const uint8_t* codes, int64_t k, __m512i& first, __m512i& second)
   }
 }
 
-// ---- decoding ----
-
-// Columns k to k + 15 of 16 rows: lane quarter q of rows[i] holds the 16 codes of row 4 q + i.
-template <Type T>
-void rows_of_codes(const uint8_t* codes, int64_t k, __m512i rows[4]) {
-  __m512i a, b, c, d;
-  two_lines<T>(codes, k, a, b);
-  two_lines<T>(codes, k + 8, c, d);
-  __m512i ab0 = _mm512_unpacklo_epi32(a, b), ab1 = _mm512_unpackhi_epi32(a, b);
-  __m512i cd0 = _mm512_unpacklo_epi32(c, d), cd1 = _mm512_unpackhi_epi32(c, d);
-  rows[0] = _mm512_unpacklo_epi64(ab0, cd0);
-  rows[1] = _mm512_unpackhi_epi64(ab0, cd0);
-  rows[2] = _mm512_unpacklo_epi64(ab1, cd1);
-  rows[3] = _mm512_unpackhi_epi64(ab1, cd1);
-}
-
-template <class V, Type T, Scale S>
-void decode(const Matrix& w, const Planes<V>& planes, int64_t k0, int64_t cols, float* out) {
-  const __m512i zero = _mm512_set1_epi32(w.zero());
-  alignas(64) float scale[16], min[16];
-  for (int64_t k = k0; k < k0 + cols; k += 16, out += 16) {
-    if (k == k0 || k % w.group == 0) {
-      _mm512_store_ps(scale, planes.template scale<S>(k / w.group));
-      if (w.has_min) _mm512_store_ps(min, planes.min(k / w.group));
-    }
-    __m512i rows[4];
-    rows_of_codes<T>(planes.codes, k, rows);
-    for (int i = 0; i < 4; ++i) {
-      alignas(64) uint8_t codes[64];
-      _mm512_store_si512(codes, rows[i]);
-      for (int quarter = 0; quarter < 4; ++quarter) {
-        int r = quarter * 4 + i;
-        __m512i wide = _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(codes) + quarter));
-        __m512 value = _mm512_mul_ps(_mm512_set1_ps(scale[r]), _mm512_cvtepi32_ps(_mm512_sub_epi32(wide, zero)));
-        if (w.has_min) value = _mm512_sub_ps(value, _mm512_set1_ps(min[r]));
-        _mm512_storeu_ps(out + r * kScratch, value);
-      }
-    }
-  }
-}
-
 // ---- int8 activations ----
 
 // Asks for the lines `distance` bytes on, on huge pages (measured, Zen 4, November 2026: +15 % at 4 tokens 4 KiB ahead,

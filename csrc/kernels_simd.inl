@@ -70,10 +70,10 @@ void map2(const float* a, const float* b, int64_t k, float* y, F f) {
 
 // ---- y = x W^T ----
 
-// R rows x N tokens. rows: row_bytes apart. y[t * ldy + r] = or += the product.
+// R rows x N tokens. rows: row_bytes apart.
 template <class V, Type T, int R, int N>
 void dot_block(const uint8_t* rows, int64_t row_bytes, const float* x, int64_t ldx, int64_t cols, float* y,
-               int64_t ldy, bool add) {
+               int64_t ldy) {
   using F = typename V::F;
   F sums[R][N];
   for (auto& row : sums) {
@@ -98,17 +98,16 @@ void dot_block(const uint8_t* rows, int64_t row_bytes, const float* x, int64_t l
   for (int t = 0; t < N; ++t) {
     float* out = y + t * ldy;
     if constexpr (R == 4) {
-      __m128 four = V::sum4(sums[0][t], sums[1][t], sums[2][t], sums[3][t]);
-      _mm_storeu_ps(out, add ? _mm_add_ps(_mm_loadu_ps(out), four) : four);
+      _mm_storeu_ps(out, V::sum4(sums[0][t], sums[1][t], sums[2][t], sums[3][t]));
     } else {
-      for (int r = 0; r < R; ++r) out[r] = add ? out[r] + V::sum(sums[r][t]) : V::sum(sums[r][t]);
+      for (int r = 0; r < R; ++r) out[r] = V::sum(sums[r][t]);
     }
   }
 }
 
 template <class V, Type T>
 void dot_rows(const uint8_t* rows, int64_t row_bytes, int64_t n_rows, const float* x, int64_t ldx, int64_t n,
-              int64_t cols, float* y, int64_t ldy, bool add = false) {
+              int64_t cols, float* y, int64_t ldy) {
   int64_t chunk = kTokenBytes / (cols * 4) / V::kTokens * V::kTokens;
   if (chunk < V::kTokens) chunk = V::kTokens;
   for (int64_t t0 = 0; t0 < n; t0 += chunk) {
@@ -119,7 +118,7 @@ void dot_rows(const uint8_t* rows, int64_t row_bytes, int64_t n_rows, const floa
       for (int64_t t = t0; t < t1; t += V::kTokens) {
         with_count<V::kTokens>(smaller(V::kTokens, t1 - t), [&](auto tokens) {
           auto dot = height == 1 ? dot_block<V, T, 1, tokens()> : dot_block<V, T, kRowBlock, tokens()>;
-          dot(block, row_bytes, x + t * ldx, ldx, cols, y + t * ldy + r, ldy, add);
+          dot(block, row_bytes, x + t * ldx, ldx, cols, y + t * ldy + r, ldy);
         });
       }
       r += height;
@@ -231,7 +230,7 @@ typename V::F exp_negative(typename V::F x) {
 template <class V>
 void rms_norm(const float* x, const float* weight, float eps, int64_t k, float* y) {
   float squares;
-  dot_block<V, Type::F32, 1, 1>(reinterpret_cast<const uint8_t*>(x), 0, x, 0, k, &squares, 0, false);
+  dot_block<V, Type::F32, 1, 1>(reinterpret_cast<const uint8_t*>(x), 0, x, 0, k, &squares, 0);
   typename V::F factor = V::set1(1.0f / __builtin_sqrtf(squares / static_cast<float>(k) + eps));
   map2<V>(x, weight, k, y, [factor](auto a, auto b) { return V::mul(V::mul(a, factor), b); });
 }

@@ -77,9 +77,14 @@ class LatentAttention : public Op {
       k_b_ = v_b_;
     }
     kv_stride_ = split ? 0 : nope_ + dv_;
-    packed_ = s.matrices[0].packed() && v_b_.packed();
-    if (packed_ && split) k_b_ = turned(k_t_, rank_, rank_, nope_);
-    if (packed_ && !split) k_t_ = turned(k_b_, kv_stride_, nope_, rank_);
+    packed_ = s.matrices[0].packed() || v_b_.packed();
+    if (packed_ && split) {
+      k_b_ = turned(k_t_, rank_, rank_, nope_);
+      if (!k_t_.packed()) k_t_ = turned(k_b_, nope_, nope_, rank_);
+      if (!v_b_.packed()) v_b_ = pack_dense(v_b_.codes, v_b_.nbytes, v_b_.type, v_b_.rows, v_b_.cols, 8, 32);
+    } else if (packed_) {
+      k_t_ = turned(k_b_, kv_stride_, nope_, rank_);
+    }
   }
 
   void run(Pass& p) const override {

@@ -1,11 +1,8 @@
-// Matrices of any type on every SIMD level: dense rows go straight to kernels_simd.inl, packed ones are decoded to
-// floats a block at a time or multiplied with int8 activations. A level supplies `decode` and `int8_tile` below.
+// Matrices of any type on every SIMD level: dense rows go straight to kernels_simd.inl, packed ones are multiplied with
+// int8 activations. A level supplies `int8_tile` below.
 
 namespace fathom {
 namespace {
-
-constexpr int64_t kSlice = 512;            // columns of 16 rows decoded at a time: 32 KiB of floats
-constexpr int64_t kScratch = kSlice + 16;  // their distance: not a power of 2, which would crowd one set of the cache
 
 // One block of 16 rows, plane by plane.
 template <class V>
@@ -39,11 +36,6 @@ struct Planes {
   }
 };
 
-// Columns [k0, k0 + cols), in 16s, of the block's 16 rows to out, rows kScratch apart; exact,
-// scale * (code - zero) [- min].
-template <class V, Type T, Scale S>
-void decode(const Matrix& w, const Planes<V>& planes, int64_t k0, int64_t cols, float* out);
-
 // B blocks of 16 rows x N tokens from t0 over the columns [0, cols). Per kStep columns (at most those that share a
 // scale): an integer product less zero * sum, then one float step, (scale_w * scale_x) * product [- min * (scale_x * sum)].
 template <class V, Type T, Scale S, int kStep, int B, int N>
@@ -72,33 +64,9 @@ void with_dense_type(const Matrix& w, F&& use) {
 
 // ---- float activations ----
 
-// Decodes the packed rows [row0, row1) a block of 16 and kSlice columns at a time and calls
-// use(rows, n_rows, first row - row0, k0, columns) with the floats of the rows asked for, kScratch apart.
-template <class V, class F>
-void for_decoded(const Matrix& w, int64_t row0, int64_t row1, F&& use) {
-  alignas(64) float scratch[16 * kScratch];
-  for (int64_t block = row0 / 16; block * 16 < row1; ++block) {
-    int64_t first = block * 16 < row0 ? row0 : block * 16, last = smaller(block * 16 + 16, row1);
-    Planes<V> planes(w, block);
-    for (int64_t k0 = 0; k0 < w.cols; k0 += kSlice) {
-      with_packed_kind(w, [&](auto type, auto scale) {
-        decode<V, type(), scale()>(w, planes, k0, smaller(kSlice, w.padded_cols() - k0), scratch);
-      });
-      const float* rows = scratch + (first - block * 16) * kScratch;
-      use(reinterpret_cast<const uint8_t*>(rows), last - first, first - row0, k0, smaller(kSlice, w.cols - k0));
-    }
-  }
-}
-
 template <class V>
 void linear(const Matrix& w, int64_t row0, int64_t row1, const float* x, int64_t ldx, int64_t n, float* y,
             int64_t ldy) {
-  if (w.packed()) {
-    for_decoded<V>(w, row0, row1, [&](const uint8_t* rows, int64_t n_rows, int64_t at, int64_t k0, int64_t cols) {
-      dot_rows<V, Type::F32>(rows, kScratch * 4, n_rows, x + k0, ldx, n, cols, y + at, ldy, k0 > 0);
-    });
-    return;
-  }
   with_dense_type(w, [&](auto type) {
     int64_t row_bytes = w.cols * element_bytes<type()>();
     dot_rows<V, type()>(w.codes + row0 * row_bytes, row_bytes, row1 - row0, x, ldx, n, w.cols, y, ldy);
@@ -109,12 +77,6 @@ template <class V>
 void linear_t(const Matrix& w, int64_t row0, int64_t row1, const float* x, int64_t ldx, int64_t n, float* y,
               int64_t ldy) {
   for (int64_t t = 0; t < n; ++t) std::memset(y + t * ldy, 0, static_cast<size_t>(w.cols) * 4);
-  if (w.packed()) {
-    for_decoded<V>(w, row0, row1, [&](const uint8_t* rows, int64_t n_rows, int64_t at, int64_t k0, int64_t cols) {
-      add_rows<V, Type::F32>(rows, kScratch * 4, n_rows, x + at, ldx, n, cols, y + k0, ldy);
-    });
-    return;
-  }
   with_dense_type(w, [&](auto type) {
     int64_t row_bytes = w.cols * element_bytes<type()>();
     for (int64_t r = row0; r < row1; r += 8) {  // few: rows often lie 4 KiB apart, in one set of the cache

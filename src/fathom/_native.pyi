@@ -44,16 +44,15 @@ class Matrix:
     def linear(
         self,
         x: NDArray[np.float32],
-        int8: bool = False,
         level: str | None = None,
         row0: int = 0,
         row1: int | None = None,
     ) -> NDArray[np.float32]:
-        """x W^T over the rows [row0, row1): (n, cols) -> (n, rows); int8 rounds x first, 64 columns a scale."""
+        """x W^T over the rows [row0, row1): (n, cols) -> (n, rows); for a packed W x is rounded to int8 first."""
     def linear_t(
         self, x: NDArray[np.float32], level: str | None = None, row0: int = 0, row1: int | None = None
     ) -> NDArray[np.float32]:
-        """x W over the rows [row0, row1): (n, rows) -> (n, cols)."""
+        """x W over the rows [row0, row1) of a dense W: (n, rows) -> (n, cols)."""
     def row(self, row: int, level: str | None = None) -> NDArray[np.float32]: ...
     def all_finite(self) -> bool: ...
 

@@ -36,8 +36,8 @@ def assert_equal_bits(matrix: Matrix, level: str, rng: np.random.Generator) -> N
         x: NDArray[np.float32] = rng.standard_normal((n, matrix.cols)).astype(np.float32)
         ranges = [(0, matrix.rows)] + ([(5, matrix.rows - 3)] if matrix.rows > 8 else [])
         for row0, row1 in ranges:
-            found = matrix.linear(x, int8=True, level=level, row0=row0, row1=row1)
-            exact = matrix.linear(x, int8=True, level="avx512", row0=row0, row1=row1)
+            found = matrix.linear(x, level=level, row0=row0, row1=row1)
+            exact = matrix.linear(x, level="avx512", row0=row0, row1=row1)
             assert found.tobytes() == exact.tobytes(), (n, row0, row1)
 
 
@@ -68,7 +68,7 @@ def test_a_token_that_is_not_finite_shows_it_and_spoils_no_other(level: str) -> 
     matrix = Matrix.pack(w.view(np.uint8).reshape(-1), "F32", 40, 128, 4, 64)
     x = rng.standard_normal((20, 128)).astype(np.float32)
     x[7, 70] = np.nan
-    finite = np.isfinite(matrix.linear(x, int8=True, level=level)).all(axis=1)
+    finite = np.isfinite(matrix.linear(x, level=level)).all(axis=1)
     assert finite.tolist() == [t != 7 for t in range(20)]
 
 
