@@ -196,6 +196,7 @@ CODES: dict[str, Code] = {
     "request_invalid": Code(400, _REQUEST, "{problem}", "{problem}"),
     "route_unknown": Code(404, _MISSING, "no such route: {method} {path}", "没有该接口：{method} {path}"),
     "shutting_down": Code(503, _SERVER, "the server is shutting down", "服务正在关闭"),
+    "bench_server": Code(502, _SERVER, "{url}: {problem}", "{url}：{problem}"),
     # machine
     "cpu_level": Code(400, _REQUEST, "FATHOM_CPU: {problem}", "FATHOM_CPU：{problem}"),
     "extra_missing": Code(

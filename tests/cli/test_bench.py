@@ -12,6 +12,7 @@ from fathom.weights.published import published_models
 from tiny import CONFIG
 
 SHORT = ("--prompt-tokens", "20", "--decode-tokens", "3", "--rounds", "1")
+SERVE = ("ttft", "tpot", "itl", "e2el")
 LATENCY = {
     *("prefill_tok_s", "decode_tok_s", "ttft_ms", "tpot_ms", "read_gb_s", "decode_roof_tok_s", "decode_roof_fraction"),
     *("amx_fraction", "peak_rss_gib", "python_us_per_step", "other_cpu_percent", "model", "format", "threads", "level"),
@@ -81,6 +82,34 @@ def test_depth_has_a_row_for_every_depth(fathom) -> None:
     assert all(row["prefill_tok_s"] > 0 and row["decode_tok_s"] > 0 for row in rows)
     table = fathom(*call).out.splitlines()
     assert [line.split()[0] for line in table[:3]] == ["depth", "0", "1024"]  # 4096 is beyond this model
+
+
+def test_serve_loads_a_server_of_its_own_and_ends_with_one_json_line(fathom) -> None:
+    short = ("--requests", "3", "--concurrency", "2", "--prompt-tokens", "20", "--decode-tokens", "3")
+    done = fathom("bench", "serve", "--dummy", "Tiny", "--format", "float32", *short, "--json")
+    assert done.code == 0, done.err
+    result = json.loads(done.out.splitlines()[-1])
+    assert (result["model"], result["completed"], result["total_output_tokens"]) == ("Tiny-float32", 3, 9)
+    assert result.keys() >= {f"{kind}_{of}_ms" for kind in ("mean", "median", "p99") for of in SERVE}
+    assert result["rss_end_mib"] is None or result["rss_end_mib"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named"),
+    [
+        (("--requests", "3", "--seconds", "1"), 2, "--seconds"),
+        (("--url", "127.0.0.1:80"), 2, "127.0.0.1:80"),
+        (("--url", "http://127.0.0.1:1", "--format", "int8"), 2, "--format"),
+        (("--url", "http://127.0.0.1:1/v1/"), 1, "http://127.0.0.1:1: "),
+        (("-m", "nowhere/none"), 1, "nowhere/none"),
+        (("--concurrency", "0"), 2, "--concurrency"),
+    ],
+)
+def test_a_load_that_can_not_be_put_on_a_server_is_one_line(fathom, arguments, code, named) -> None:
+    done = fathom("bench", "serve", *arguments)
+    assert (done.code, done.out) == (code, "")
+    assert named in done.err
+    assert done.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -260,6 +260,20 @@ def test_echo_streams_the_prompt_first(http) -> None:
             assert [value for chunk in mine for value in chunk["logprobs"][column]] == values
 
 
+def test_token_ids_come_where_asked_for_also_without_a_text(http) -> None:
+    body = {"prompt": ["the cat", "the rat"], "max_tokens": 9, "temperature": 0, "return_token_ids": True}
+    body |= {"ignore_eos": True}
+    whole = http.post("/v1/completions", json=body).json()["choices"]
+    lines = http.post("/v1/completions", json={**body, "stream": True}).text.split("\n\n")
+    chunks = [json.loads(line.removeprefix("data: "))["choices"][0] for line in lines[:-2]]
+    assert len(chunks) == 18
+    for choice in whole:
+        mine = [chunk for chunk in chunks if chunk["index"] == choice["index"]]
+        assert [token for chunk in mine for token in chunk["token_ids"]] == choice["token_ids"]
+        assert len(choice["token_ids"]) == 9
+        assert "".join(chunk["text"] for chunk in mine) == choice["text"]
+
+
 def test_while_the_model_loads_health_says_so_and_nothing_generates() -> None:
     app = create_app(None, model_name="tiny")
     with running(app) as url, httpx.Client(base_url=url) as client:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +13,7 @@ import typer
 from fathom.errors import FathomError
 from fathom.files import human
 
-from .console import emit, emit_json, note, short, table
+from .console import emit, emit_json, note, progress, short, table
 from .messages import say
 from .options import Dummy, Json, Model, Threads
 
@@ -110,7 +112,81 @@ def kernels(
     _print_facts(result, [])
 
 
-VERBS: dict[str, Callable[..., None]] = {"latency": latency, "depth": depth, "kernels": kernels}
+def serve(
+    context: typer.Context,
+    url: Annotated[str | None, typer.Option(metavar="URL", help=say("bench.url"))] = None,
+    model: Model = "mini",
+    dummy: Dummy = None,
+    format: Format = "auto",
+    threads: Threads = None,
+    requests: Annotated[int | None, typer.Option(metavar="N", min=1, help=say("bench.requests"))] = None,
+    seconds: Annotated[float | None, typer.Option(metavar="S", min=0.1, help=say("bench.seconds"))] = None,
+    concurrency: Annotated[int, typer.Option(metavar="N", min=1, help=say("bench.concurrency"))] = 32,
+    prompt_tokens: Annotated[int, typer.Option(metavar="N", min=1, help=say("bench.prompt_tokens"))] = 128,
+    prefix_tokens: Annotated[int, typer.Option(metavar="N", min=0, help=say("bench.prefix_tokens"))] = 0,
+    decode_tokens: Annotated[int, typer.Option(metavar="N", min=1, help=say("bench.answer_tokens"))] = 64,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help=say("bench.seed"))] = 0,
+    as_json: Json = False,
+) -> None:
+    from fathom.bench.serve import Load, Server, measure
+
+    if requests and seconds:
+        raise FathomError("parameter_invalid", param="--requests", problem="can't be used together with --seconds")
+    asked = {"prompt_tokens": prompt_tokens, "prefix_tokens": prefix_tokens, "decode_tokens": decode_tokens}
+    count = None if seconds else requests or 32
+    load = Load(requests=count, seconds=seconds, concurrency=concurrency, seed=seed, **asked)
+    with progress(say("bench.asking"), show=str) as report:
+        if url:
+            given = (name for name in ("model", "dummy", "format", "threads") if _is_given(context, name))
+            if name := next(given, None):
+                raise FathomError("parameter_invalid", param=f"--{name}", problem="is not for a server of --url")
+            key = os.environ.get("FATHOM_API_KEY")
+            result = measure(_base(url), load, api_key=key, report=report)
+        else:
+            with Server([*_model_options(model, dummy, format, threads), "--max-queue", str(concurrency)]) as server:
+                before = server.rss_mib
+                result = measure(server.url, load, report=report)
+                result |= {"rss_start_mib": before, "rss_end_mib": server.rss_mib}
+    if as_json:
+        return emit_json(result)
+    kinds, of = ("mean", "median", "p99"), ("ttft", "tpot", "itl", "e2el")
+    summaries = [f"{kind}_{name}_ms" for name in of for kind in kinds]
+    facts = [(key, _number(value)) for key, value in result.items() if key not in summaries]
+    table([("", False), ("", False)], facts, header=False)
+    emit("")
+    cells = [(f"{name}_ms", *(_number(result[f"{kind}_{name}_ms"]) for kind in kinds)) for name in of]
+    table([("", False), *((kind, True) for kind in kinds)], cells)
+
+
+VERBS: dict[str, Callable[..., None]] = {"latency": latency, "depth": depth, "kernels": kernels, "serve": serve}
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _base(url: str) -> str:
+    """The address of a server, given with or without the /v1 that clients want."""
+    base = url.rstrip("/").removesuffix("/v1")
+    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", base):
+        raise FathomError("parameter_invalid", param="--url", problem=f"{url!r} is no URL like http://127.0.0.1:11435")
+    return base
+
+
+def _model_options(model: str, dummy: str | None, format: str, threads: int | None) -> list[str]:
+    """Of ``fathom serve``. What has no such name is an error, and a dummy made, before one is started."""
+    from fathom.hub.store import resolve
+
+    from .convert import chosen
+
+    path = chosen(model, dummy, format)
+    resolve(path)
+    return ["--model", path, "--dtype", format, *(["--threads", str(threads)] if threads else [])]
+
+
+def _number(value: object) -> str:
+    return "-" if value is None else str(value)
 
 
 def _loaded(

@@ -95,8 +95,10 @@ def table(
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Report]:
+def progress(label: str, *, show: Callable[[int], str] = human) -> Iterator[Report]:
     """A bar on standard error with rate and time left, for work that turns out to take longer than a moment.
+
+    What is done are bytes, unless ``show`` says how to write something else.
 
     >>> with progress("loading mini") as report: load(progress=report)
     """
@@ -110,12 +112,12 @@ def progress(label: str) -> Iterator[Report]:
             return
         if not sys.stderr.isatty():
             if now - max(last, started) >= EVERY:
-                note(f"{label}: {human(done)} / {human(total)}")
+                note(f"{label}: {show(done)} / {show(total)}")
                 last = now
             return
         last = now
         if bar is None:
-            bar = _bar()
+            bar = _bar(of_bytes=show is human)
             task = bar.add_task(label, total=total)
             bar.start()
         assert task is not None
@@ -128,16 +130,23 @@ def progress(label: str) -> Iterator[Report]:
             bar.stop()
 
 
-def _bar() -> Progress:
+def _bar(of_bytes: bool) -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
     console = Console(file=sys.stderr, no_color=plain(sys.stderr))
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        DownloadColumn(True),
-        TransferSpeedColumn(),
+        *((DownloadColumn(True), TransferSpeedColumn()) if of_bytes else (MofNCompleteColumn(),)),
         TimeRemainingColumn(),
     )
     return Progress(*columns, console=console, transient=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -69,6 +69,7 @@ class Choice:
     started: bool = False
     finish_reason: str | None = None
     columns: Columns | None = None  # log-probabilities, where asked for
+    token_ids: list[int] = field(default_factory=list)  # not sent yet
 
 
 class Answer:
@@ -76,6 +77,7 @@ class Answer:
 
     def __init__(self, llm: LLM, requests: list[Work], body: CompletionRequest, model: str) -> None:
         self._requests, self._llm, self._echo = requests, llm, bool(body.echo)
+        self._with_ids = bool(body.return_token_ids)
         self._meter = Meter(sum(len(request.prompt) for request in requests))
         self._with_usage = bool(body.stream_options and body.stream_options.include_usage)
         self._head = head("cmpl", "text_completion", model)
@@ -96,6 +98,7 @@ class Answer:
             choice.columns.add(delta.prompt_logprobs or ())
             choice.columns.add(delta.logprobs or ())
         choice.text += text
+        choice.token_ids += delta.token_ids
         choice.finish_reason = finish(delta)
         self._meter.add(delta)
         return text
@@ -107,7 +110,7 @@ class Answer:
     def chunks(self, step: Step) -> Iterator[dict[str, Any]]:
         text = self.take(step)
         finished = self._choices[step.choice].finish_reason is not None
-        if text or finished:
+        if text or finished or (self._with_ids and step.delta.token_ids):
             chunk = {**self._head, "choices": [self._choice(step.choice, text)]}
             yield {**chunk, "usage": None} if self._with_usage else chunk
         if self._with_usage and finished and all(choice.finish_reason for choice in self._choices):
@@ -116,4 +119,6 @@ class Answer:
     def _choice(self, index: int, text: str) -> dict[str, Any]:
         choice = self._choices[index]
         logprobs = choice.columns.take() if choice.columns is not None else None
-        return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": choice.finish_reason}
+        told = {"index": index, "text": text, "logprobs": logprobs, "finish_reason": choice.finish_reason}
+        token_ids, choice.token_ids = choice.token_ids, []
+        return {**told, "token_ids": token_ids} if self._with_ids else told

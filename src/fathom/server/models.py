@@ -31,6 +31,7 @@ def _card(service: Service) -> dict[str, Any]:
     card["architecture"] = {"input_modalities": text, "output_modalities": text}
     if service.loaded is not None:
         card["context_length"] = service.loaded.context_length
+        card["meta"] = {"n_vocab": service.loaded.config.vocab_size}  # as llama.cpp's server says it
     return card
 
 

@@ -153,6 +153,7 @@ class CompletionRequest(Sampling):
 
     prompt: str | TokenIds | list[str] | list[TokenIds]
     echo: bool | None = None
+    return_token_ids: bool | None = None
     logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
 
 
