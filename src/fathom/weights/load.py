@@ -2,13 +2,14 @@
 
 One decision a weight, :func:`target`: keep the stored values where the asked format allows it (copied to huge pages, a
 quarter faster to stream than the small pages of a mapped file; exact repacks of GGUF blocks), otherwise decode and
-round once. Weights stream: beside the result never more than one source tensor is in memory. What a format means for
+round once. Weights stream: beside the result a thread has one source tensor in memory. What a format means for
 each role stands in ``fathom.model.formats``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fathom.errors import FathomError
+from fathom.machine import cores
 from fathom.model.formats import FORMATS, GROUPS, storage
 from fathom.model.program import Program, Weight
 from fathom.weights.checkpoint import DECODED, DENSE, LOADABLE, QUANTIZED, Checkpoint, TensorRef, aligned, pack
@@ -68,11 +70,12 @@ def load_weights(
     found = sources(checkpoint, program, dtype)
     total, done = sum(source.nbytes for source in found), 0
     weights: dict[str, Matrix | NDArray[np.float32]] = {}
-    for source in found:
-        weights[source.weight.name] = convert(source, dtype, group, checkpoint)
-        done += source.nbytes
-        if progress is not None:
-            progress(done, total)
+    with ThreadPoolExecutor(cores()) as pool:  # copying and packing are native and leave Python to the others
+        for source, weight in zip(found, pool.map(lambda s: convert(s, dtype, group, checkpoint), found), strict=True):
+            weights[source.weight.name] = weight
+            done += source.nbytes
+            if progress is not None:
+                progress(done, total)
     return weights
 
 
