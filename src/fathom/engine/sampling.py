@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -156,8 +156,7 @@ def _bias(value: object) -> dict[int, float]:
     return {token: _number("logit_bias", bias, -100.0, 100.0, False) for token, bias in items}
 
 
-@dataclass(frozen=True, slots=True)
-class Sampled:
+class Sampled(NamedTuple):
     """A drawn token, its raw log-probability and the likeliest alternatives (both only if asked for)."""
 
     id: int
@@ -185,6 +184,11 @@ class Sampler:
         entropy = np.random.SeedSequence(seed, spawn_key=(index,))
         self._params, self._vocab_size = params, vocab_size
         self._random = np.random.Generator(np.random.Philox(entropy))
+        self._greedy = params.temperature == 0 or params.top_k == 1
+        temperature = max(params.temperature, LEAST_TEMPERATURE) if params.temperature else 0.0
+        self._choice = (temperature, params.top_k, params.top_p, params.min_p)
+        penalties = params.repetition_penalty != 1 or params.presence_penalty or params.frequency_penalty
+        self._plain = not penalties and not params.logit_bias
         self._exempt = frozenset(exempt)
         self._seen = set(prompt) - self._exempt if params.repetition_penalty != 1 else set()
         self._counts: dict[int, int] = {}  # generated tokens only
@@ -194,20 +198,16 @@ class Sampler:
 
     def sample(self, logits: Floats, mask: Bools | None = None) -> Sampled:
         """Draws from ``logits`` (V,), left as they are; ``mask`` (V,) is true where the grammar allows a token."""
-        params = self._params
-        temperature = max(params.temperature, LEAST_TEMPERATURE) if params.temperature else 0.0
-        uniform = 0.0 if params.temperature == 0 or params.top_k == 1 else self._random.random()
-        shaped = np.ascontiguousarray(self._shaped(logits))
-        token = draw(shaped, mask, temperature, params.top_k, params.top_p, params.min_p, uniform)
+        uniform = 0.0 if self._greedy else self._random.random()
+        token = draw(logits if self._plain else self._shaped(logits), mask, *self._choice, uniform)
         if token < 0:
             raise FathomError("not_finite")
-        if token not in self._exempt:
+        if not self._plain and token not in self._exempt:
             self._counts[token] = self._counts.get(token, 0) + 1
             self._seen.add(token)
         if self._params.logprobs is None:
             return Sampled(token, None, ())
-        logprob, top = top_logprobs(logits, token, self._params.logprobs)
-        return Sampled(token, logprob, top)
+        return Sampled(token, *top_logprobs(logits, token, self._params.logprobs))
 
     def _shaped(self, logits: Floats) -> Floats:
         """Penalties and bias."""

@@ -136,10 +136,11 @@ class Scheduler:
     def _grow(self, request: Request, n: int) -> bool:
         """Pages for ``n`` tokens more, and names for those that become full."""
         end = request.num_computed + n
-        pages = self.pool.allocate(max(0, -(-end // PAGE) - len(request.table)))
-        if pages is None:
-            return False
-        request.table = np.concatenate([request.table, np.array(pages, np.int32)]) if pages else request.table
+        if (missing := -(-end // PAGE) - len(request.table)) > 0:
+            pages = self.pool.allocate(missing)
+            if pages is None:
+                return False
+            request.table = np.concatenate([request.table, np.array(pages, np.int32)])
         for page in range(request.num_computed // PAGE, end // PAGE):
             request.prefix = chain(request.prefix, request.tokens[page * PAGE : (page + 1) * PAGE])
             self.pool.name(int(request.table[page]), request.prefix)
