@@ -32,7 +32,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Weights in memory: auto (as stored), float32, bfloat16, int8 or int4.",
         "内存中的权重格式：auto（与文件一致）、float32、bfloat16、int8 或 int4。",
     ),
-    "opt.context": ("Longest context in tokens; default: the model's.", "最大上下文（token 数）；默认取模型的值。"),
+    "opt.context": (
+        "Longest context in tokens; default: the model's, or the part of it that fits into memory.",
+        "最大上下文（token 数）；默认取模型的值，内存放不下时自动减小。",
+    ),
     "opt.threads": ("Threads; default: one a core.", "线程数；默认每核一个。"),
     "opt.json": ("Print JSON.", "输出 JSON。"),
     "load.progress": ("loading {what}", "加载 {what}"),
@@ -113,7 +116,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "监听地址；对外开放必须同时给出 --api-key-file。",
     ),
     "serve.port": ("Port.", "端口。"),
-    "serve.max_queue": ("Requests that may wait; more get 429.", "允许排队的请求数；超出则返回 429。"),
+    "serve.max_queue": (
+        "Answers that may wait behind the 32 that run side by side; more get 429.",
+        "最多 32 个回答同时进行，此外允许排队的个数；超出则返回 429。",
+    ),
     "serve.key": ("File with the API key (or FATHOM_API_KEY).", "存放 API 密钥的文件（也可用 FATHOM_API_KEY）。"),
     "serve.ready": ("{model} at {url}/v1 (Ctrl-C ends)", "{model} 位于 {url}/v1（Ctrl-C 结束）"),
     # models, pull
@@ -171,8 +177,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "quantize.group": ("Weights that share a scale: 32, 64 or 128.", "共用一个缩放系数的权重数：32、64 或 128。"),
     "quantize.calibrate": (
         "Text (UTF-8) like the model's later use: int4 is rounded by the inputs it gives the experts and MLPs; "
-        "attention and head stay int8.",
-        "与实际用途相近的文本（UTF-8）：int4 按它给专家和 MLP 的输入来舍入；注意力与输出头保持 int8。",
+        "attention, embedding and head become int8.",
+        "与实际用途相近的文本（UTF-8）：按它给专家和 MLP 的输入来舍入 int4；注意力、词嵌入与输出头存为 int8。",
     ),
     "quantize.running": ("running {what}", "运行 {what}"),
     "quantize.progress": ("quantising {what}", "量化 {what}"),
