@@ -31,12 +31,16 @@ AMX_ROUNDS = 100_000  # of four tile products a chunk: 2 ms, beside which asking
 
 
 class Bench:
-    """``wait`` before a measured part, run it inside ``with bench.others``, and ``read`` in between."""
+    """``wait`` before a measured part, run it inside ``with bench.others``, and ``read`` in between.
 
-    def __init__(self, llm: LLM) -> None:
+    ``neighbours`` are processes that belong to what is measured.
+    """
+
+    def __init__(self, llm: LLM, *neighbours: int) -> None:
         self.llm, self.model = llm, llm.model
+        self.pids: tuple[int | str, ...] = ("self", *neighbours)
         self.model.seconds = self.op_seconds = np.zeros(len(llm.program.ops))
-        self.others = Others()
+        self.others = Others(*self.pids)
         self.quiet = True  # all waits so far ended with a quiet machine
         self._patience = PATIENCE
         self._rates: list[float] = []
@@ -96,12 +100,19 @@ class Bench:
         probe = self._probe[1].nbytes / 2**30 if self._probe else 0.0
         return None if peak is None else round(max(self._peak, peak - probe), 3)
 
-    def bytes_read(self, context: int, tokens: int = 1) -> list[int]:
-        """Bytes that a pass of ``tokens`` behind ``context`` - 1 cached ones reads for each op."""
+    def bytes_read(self, context: int, tokens: int = 1, sequences: int = 1) -> list[int]:
+        """Bytes that a pass reads for each op: ``tokens`` new ones in each of so many sequences.
+
+        ``context`` is what a sequence has then, the new tokens included.
+        """
         return [
-            round(held * op.share_read(tokens)) + self._cache_bytes(op, context)
+            round(held * op.share_read(tokens * sequences)) + sequences * self._cache_bytes(op, context)
             for op, held in zip(self.llm.program.ops, self.model.weight_bytes, strict=True)
         ]
+
+    def cache_bytes(self, context: int) -> int:
+        """Of those, bytes of the latent cache of one sequence."""
+        return sum(self._cache_bytes(op, context) for op in self.llm.program.ops)
 
     def _cache_bytes(self, op: Op, context: int) -> int:
         if op.kind != "latent_attention":

@@ -1,4 +1,8 @@
-"""Each op of the program beside its roof: time, bytes, arithmetic; ops that the layers have in common in one row."""
+"""Each op of the program beside its roof: time, bytes, arithmetic; ops that the layers have in common in one row.
+
+Attention reads kv_b_proj and the latent cache. What the cache alone costs is the time beyond that of the same pass
+behind an empty cache, beside the roof of the bytes that it reads more than that one.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,12 @@ from .bench import Bench
 __all__ = ["measure"]
 
 LEAST_SECONDS = 0.5  # of passes a round
+Seconds = np.ndarray[Any, Any]  # of each op
 
 
 def measure(bench: Bench, tokens: int, context: int, rounds: int) -> dict[str, Any]:
     """One row a group of ops, in the order of the program; times are the sums of each op's median."""
-    passes = _passes(bench, tokens, context, rounds)
+    passes, empty = _passes(bench, tokens, context, rounds)
     seconds = np.median(passes, axis=0)
     nbytes = bench.bytes_read(context + tokens, tokens)
     flops = _flops(bench, tokens, context)
@@ -46,25 +51,44 @@ def measure(bench: Bench, tokens: int, context: int, rounds: int) -> dict[str, A
     counts = {"tokens": tokens, "context": context, "passes": len(passes)}
     total = {"ms": round(1e3 * float(seconds.sum()), 4), "bytes": sum(nbytes), "flops": sum(flops)}
     total["roof_fraction"] = round(sum(nbytes) / float(seconds.sum()) / bench.bandwidth, 3)
-    return {**bench.facts("kernels"), **counts, **bench.conditions(), **total, "ops": rows}
+    cache = _cache(bench, context, seconds - np.median(empty, axis=0))
+    return {**bench.facts("kernels"), **counts, **bench.conditions(), **total, **cache, "ops": rows}
 
 
-def _passes(bench: Bench, tokens: int, context: int, rounds: int) -> list[np.ndarray[Any, Any]]:
-    """Seconds of every op in every pass; each pass has other tokens, hence other experts."""
-    cache = bench.model.new_cache()
+def _cache(bench: Bench, context: int, beyond: Seconds) -> dict[str, Any]:
+    """What the latents of ``context`` tokens cost, all layers together; null where that is lost in the noise."""
+    attention = [i for i, op in enumerate(bench.llm.program.ops) if op.kind == "latent_attention"]
+    nbytes, took = bench.cache_bytes(context), float(beyond[attention].sum())
+    known = nbytes > 0 and took > 0
+    return {
+        "cache_layer_bytes": nbytes // len(attention),
+        "cache_ms": round(1e3 * took, 4) if known else None,
+        "cache_roof_fraction": round(nbytes / took / bench.bandwidth, 3) if known else None,
+    }
+
+
+def _passes(bench: Bench, tokens: int, context: int, rounds: int) -> tuple[list[Seconds], list[Seconds]]:
+    """Seconds of every op in every pass, and in passes behind an empty cache, in turn.
+
+    Each pass has other tokens, hence other experts.
+    """
+    cache, empty = bench.model.new_cache(), bench.model.new_cache(tokens)
     bench.model.forward(bench.tokens(context + tokens), cache, logits="none")  # the last ones wake everything up
-    passes: list[np.ndarray[Any, Any]] = []
+    passes: list[Seconds] = []
+    base: list[Seconds] = []
     for _ in range(rounds):
         bench.wait()
         bench.read()
         with bench.others:
             deadline = time.perf_counter() + LEAST_SECONDS
             while not passes or time.perf_counter() < deadline:
-                cache.truncate(context)
-                bench.op_seconds[:] = 0
-                bench.model.forward(bench.tokens(tokens, seed=len(passes) + 1), cache)
-                passes.append(bench.op_seconds.copy())
-    return passes
+                new = bench.tokens(tokens, seed=len(passes) + 1)
+                for sequence, depth, taken in ((cache, context, passes), (empty, 0, base)):
+                    sequence.truncate(depth)
+                    bench.op_seconds[:] = 0
+                    bench.model.forward(new, sequence)
+                    taken.append(bench.op_seconds.copy())
+    return passes, base
 
 
 def _flops(bench: Bench, tokens: int, context: int) -> list[int]:

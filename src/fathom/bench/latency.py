@@ -1,22 +1,16 @@
 """One request at a time: time to the first token, time per token behind it, and how near to the memory's roof.
 
-The request goes the way every request goes, through :class:`Generation`; metrics have vLLM's names.
+Metrics have vLLM's names.
 """
 
 from __future__ import annotations
 
 import statistics
-import threading
-import time
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
-from fathom.engine.generation import Generation, Item, Token
-from fathom.engine.sampling import SamplingParams
-
 from .bench import Bench
-from .quiet import Others
+from .requests import run
 
 __all__ = ["measure"]
 
@@ -71,27 +65,9 @@ def measure(bench: Bench, prompt_tokens: int, decode_tokens: int, rounds: int) -
 
 
 def _round(bench: Bench, prompt: list[int], decode_tokens: int) -> Round:
-    llm, ended, others = bench.llm, threading.Event(), Others()
-    params = SamplingParams(temperature=0.0, max_tokens=decode_tokens + 1, ignore_eos=True)
-    generation = Generation(prompt, params, vocab_size=llm.config.vocab_size, context=llm.context_length)
-    marks: list[tuple[float, float]] = []  # of each token: when it came, seconds in ops until then
-    last: list[Item] = []
-
-    def emit(_: Generation, item: Item) -> None:  # in the engine's thread, between two steps
-        marks.append((time.perf_counter(), float(bench.op_seconds.sum())))
-        if not isinstance(item, Token) or item.finish_reason:
-            last.append(item)
-            ended.set()
-
     rates = [bench.read()]
     bench.multiply()
-    with bench.others, others:
-        start = time.perf_counter()
-        llm.engine.submit([generation], emit)
-        ended.wait()
+    done = run(bench, [prompt], decode_tokens + 1)
     rates.append(bench.read())
-    if isinstance(last[0], Exception):
-        raise last[0]
-    steps = [(t1 - t0, t1 - t0 - (ops1 - ops0)) for (t0, ops0), (t1, ops1) in pairwise(marks)]
-    took, outside = zip(*steps, strict=True)
-    return Round(marks[0][0] - start, took, outside, statistics.fmean(rates), others.percent)
+    took, outside = zip(*done.steps(), strict=True)
+    return Round(done.first, took, outside, statistics.fmean(rates), done.others)

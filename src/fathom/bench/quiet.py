@@ -46,10 +46,10 @@ def wait_for_quiet(limit: float = math.inf) -> bool:
 
 
 class Others:
-    """The share of all cores that processes other than ``pid`` took inside ``with`` blocks, all blocks together."""
+    """The share of all cores that processes other than ``pids`` (this one) took inside ``with`` blocks, in all."""
 
-    def __init__(self, pid: int | str = "self") -> None:
-        self._pid = pid
+    def __init__(self, *pids: int | str) -> None:
+        self._pids = pids or ("self",)
         self._start = (0, 0)
         self._taken = self._total = 0
 
@@ -73,4 +73,4 @@ class Others:
         if not STAT.exists():
             return 0, 0
         busy, total = busy_and_total()
-        return busy - own_ticks(self._pid), total
+        return busy - sum(map(own_ticks, self._pids)), total

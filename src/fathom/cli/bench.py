@@ -99,7 +99,8 @@ def kernels(
 
     bench = _loaded(model, dummy, format, threads, log, context + tokens)
     result = measure(bench, tokens, context, rounds)
-    _finish(result, log, [(row["op"], row["roof_fraction"]) for row in result["ops"]])
+    attention = [(f"cache@{context}", part)] if (part := result["cache_roof_fraction"]) else []
+    _finish(result, log, [*((row["op"], row["roof_fraction"]) for row in result["ops"]), *attention])
     if as_json:
         return emit_json(result)
     text = [("col.op", False), ("col.kind", False)]
@@ -109,7 +110,9 @@ def kernels(
     cells = [(row["op"], row["kind"], f"{row['count']}", *_costs(row)) for row in result["ops"]]
     table(columns, cells, footer=("", "", f"{sum(row['count'] for row in result['ops'])}", *_costs(total)))
     emit("")
-    _print_facts(result, [])
+    layer = human(result["cache_layer_bytes"])
+    line = say("bench.cache_line", part=part, ms=result["cache_ms"], bytes=layer, context=context) if part else "-"
+    _print_facts(result, [("bench.cache", line)])
 
 
 def serve(

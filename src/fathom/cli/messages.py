@@ -350,6 +350,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "{part:.1%} of {rate} tokens a second: {bytes} a step at {read} GB/s",
         "达到每秒 {rate} token 的 {part:.1%}：每步 {bytes}，带宽 {read} GB/s",
     ),
+    "bench.cache": ("latent cache", "潜在缓存"),
+    "bench.cache_line": (
+        "{part:.1%} of its roof: {bytes} a layer for {context} tokens, {ms} ms more in all than behind an empty cache",
+        "达到上限的 {part:.1%}：{context} token 每层 {bytes}，各层合计比空缓存多用 {ms} 毫秒",
+    ),
     "bench.python": ("outside", "引擎之外"),
     "bench.python_line": ("{us} us a step outside the native engine", "每步 {us} 微秒在原生引擎之外"),
     "bench.read": ("memory reads", "内存读取"),
