@@ -288,7 +288,9 @@ def test_kv_b_may_come_in_two_halves_packed_or_not(packed_halves: tuple[str, ...
     ids = tokens(name, 90)
     for form in ("absorbed", "expanded"):
         got = run(model(name, halves), ids, form=form)
-        np.testing.assert_allclose(got, run(model(name), ids, form=form), atol=0.1 if packed_halves else TOLERANCE, rtol=0)
+        np.testing.assert_allclose(
+            got, run(model(name), ids, form=form), atol=0.1 if packed_halves else TOLERANCE, rtol=0
+        )
 
 
 def test_a_bfloat16_cache_is_close_and_the_same_in_both_forms() -> None:
