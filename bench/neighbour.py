@@ -68,7 +68,7 @@ class Neighbour:
 
 def measure(bench: Bench, neighbour: Neighbour, prompt_tokens: int, decode_tokens: int, rounds: int) -> dict[str, Any]:
     """Medians; a step of a round is the mean of its steps, since a disturbed one is now fast, now slow."""
-    bench.warm_up()
+    bench.warm_up(prompt_tokens)
     kinds = ("quiet", "beside")
     first: dict[str, list[float]] = {kind: [] for kind in kinds}
     step: dict[str, list[float]] = {kind: [] for kind in kinds}

@@ -19,7 +19,7 @@ from fathom.bench.requests import run
 
 def measure(bench: Bench, prefix_tokens: int, tail_tokens: int, rounds: int) -> dict[str, Any]:
     """Medians over the rounds."""
-    bench.warm_up()
+    bench.warm_up(prefix_tokens)
     cold: list[float] = []
     shared: list[float] = []
     cached = []

@@ -26,7 +26,7 @@ from fathom.engine.generation import Generation
 
 def measure(bench: Bench, requests: int, prompt_tokens: int, decode_tokens: int, rounds: int) -> dict[str, Any]:
     """Medians over the steps of all rounds."""
-    bench.warm_up()
+    bench.warm_up(prompt_tokens)
     steps: dict[int, list[tuple[float, float]]] = {1: [], requests: []}
     for number in range(rounds):
         for count in steps:

@@ -48,9 +48,9 @@ class Bench:
         self._probe: tuple[_native.Pool, np.ndarray[Any, Any]] | None = None
         self._peak = 0.0  # GiB before there was a probe
 
-    def warm_up(self) -> None:
-        """Threads and the first pages of the weights are awake when measuring begins."""
-        self.model.forward(self.tokens(8), self.model.new_cache())
+    def warm_up(self, tokens: int = 8) -> None:
+        """Threads, and the memory that so many tokens touch, are awake when measuring begins."""
+        self.model.forward(self.tokens(tokens, seed=-1), self.model.new_cache())
 
     def wait(self) -> None:
         started = time.monotonic()
