@@ -1,4 +1,4 @@
-// Absorbed attention over bfloat16 latents for AVX-512 with BF16: the entry of the avx512 and amx levels where the CPU
+// Absorbed attention over bfloat16 latents for AVX-512 with BF16: entries of the avx512 and amx levels where the CPU
 // has vdpbf16ps, which multiplies pairs of bfloat16 and adds them to a float.
 //
 //   scores   lanes are the 16 queries. A pair of columns of a latent row, as it lies, is broadcast beside the pairs of
@@ -147,6 +147,15 @@ void attend_run(const uint16_t* q, int64_t first, int64_t n, const uint16_t* c, 
   });
 }
 
+void from_int8(const Int8Block* x, int64_t n, uint16_t* y) {
+  for (const Int8Block* end = x + n; x < end; ++x, y += kRounded) {
+    const __m512 scale = _mm512_set1_ps(_cvtsh_ss(x->scale));
+    auto columns = [&](int i) { return _mm512_mul_ps(Avx512::load_int8(x->codes + i), scale); };
+    _mm512_storeu_si512(y, (__m512i)_mm512_cvtne2ps_pbh(columns(16), columns(0)));
+    _mm512_storeu_si512(y + 32, (__m512i)_mm512_cvtne2ps_pbh(columns(48), columns(32)));
+  }
+}
+
 // block[k / 2][i] are columns k and k + 1 of query i, zeros behind the last.
 void pack_query(const float* q, int64_t width, int64_t i, float* block) {
   const __m512i rows = _mm512_setr_epi32(0, 16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240);
@@ -168,6 +177,7 @@ void attend_latents(const float* q, int64_t n_q, const uint16_t* c, int64_t rank
 }  // namespace
 
 void use_bf16_products(Kernels& kernels) {
+  kernels.from_int8 = from_int8;
   kernels.pack_query = pack_query;
   kernels.attend_latents = attend_latents;
 }

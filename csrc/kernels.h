@@ -18,6 +18,12 @@ struct Int8Rows {
   const int32_t* sums = nullptr;  // (n, cols / 16)
 };
 
+// 64 columns of a row of the int8 latent cache: x[k] ~= scale * codes[k], scale in half precision.
+struct Int8Block {
+  uint16_t scale;
+  int8_t codes[kRounded];
+};
+
 struct Kernels {
   const char* name;
 
@@ -47,6 +53,8 @@ struct Kernels {
   // Rows of the latent cache: float <-> bfloat16 (round to nearest even), k values.
   void (*to_bf16)(const float* x, int64_t k, uint16_t* y);
   void (*from_bf16)(const uint16_t* x, int64_t k, float* y);
+  // n blocks to 64 bfloat16 each (round to nearest even). Bit-identical on every level.
+  void (*from_int8)(const Int8Block* x, int64_t n, uint16_t* y);
 
   // One block of flash attention: n_q queries against n_k keys, running softmax state per query.
   //   s = scale * q . k;  query i sees keys j < visible[i];  m, l, acc (n_q, dv) are updated in place:

@@ -190,6 +190,12 @@ void from_bf16(const uint16_t* x, int64_t k, float* y) {
   for (int64_t i = 0; i < k; ++i) y[i] = bf16_to_float(x[i]);
 }
 
+void from_int8(const Int8Block* x, int64_t n, uint16_t* y) {
+  for (const Int8Block* end = x + n; x < end; ++x) {
+    for (int8_t code : x->codes) *y++ = float_to_bf16(code * half_to_float(x->scale));
+  }
+}
+
 // `round` is applied to the weights.
 template <class Round>
 void attend_rounded(const float* q, int64_t ldq, int64_t n_q, const float* k, int64_t ldk, int64_t dk, const float* v,
@@ -238,8 +244,8 @@ void attend_latents(const float* q, int64_t n_q, const uint16_t* c, int64_t rank
                  rounded_to_bf16);
 }
 
-constexpr Kernels kTable = {"portable", linear, linear_int8, linear_t,  quantize_rows, row,        rms_norm,
-                            silu_mul,   axpy,   to_bf16,     from_bf16, attend,        pack_query, attend_latents};
+constexpr Kernels kTable = {"portable", linear, linear_int8, linear_t,  quantize_rows, row,    rms_norm,      silu_mul,
+                            axpy,       to_bf16, from_bf16,  from_int8, attend, pack_query, attend_latents};
 
 }  // namespace
 

@@ -264,6 +264,14 @@ void from_bf16(const uint16_t* x, int64_t k, float* y) {
   for (; i < k; ++i) y[i] = bf16_to_float(x[i]);
 }
 
+template <class V>
+void from_int8(const Int8Block* x, int64_t n, uint16_t* y) {
+  for (const Int8Block* end = x + n; x < end; ++x, y += kRounded) {
+    auto scale = V::set1(half_to_float(x->scale));
+    for (int i = 0; i < kRounded; i += V::kWidth) V::store_bf16(y + i, V::mul(V::load_int8(x->codes + i), scale));
+  }
+}
+
 // ---- attention ----
 
 constexpr int64_t kKeys = 64;     // keys a pass

@@ -163,20 +163,20 @@ class LatentAttention : public Op {
   }
 
   // Absorbed queries (rank + rope wide) of n tokens in blocks of up to 16 heads of a token: floats, or as attention over
-  // bfloat16 latents reads them.
+  // latents in bfloat16 reads them (an int8 cache is widened to that, page by page).
   struct Queries {
     const LatentAttention& op;
-    bool bf16;
+    bool halves;
     int64_t groups, group, width, floats;  // blocks of a token, heads and floats of a block
     float* blocks;
 
     Queries(const LatentAttention& o, Pass& p, int64_t n)
         : op(o),
-          bf16(p.pages.bf16()),
+          halves(!p.pages.floats()),
           groups(ceil_div(o.heads_, kQueries)),
           group(ceil_div(o.heads_, groups)),
           width(o.rank_ + o.rope_),
-          floats(bf16 ? kQueries * (width + 1) : group * width),
+          floats(halves ? kQueries * (width + 1) : group * width),
           blocks(p.arena.take<float>(n * groups * floats)) {}
     float* block(int64_t at, int64_t g) const { return blocks + (at * groups + g) * floats; }
 
@@ -187,7 +187,7 @@ class LatentAttention : public Op {
       for (int64_t t = 0; t < n; ++t) {
         float *row = rows + t * width, *to = block(at + t, h / group);
         std::memcpy(row + op.rank_, q + t * ldq + op.nope_, op.rope_ * sizeof(float));
-        if (bf16) {
+        if (halves) {
           p.k.pack_query(row, width, h % group, to);
         } else {
           std::memcpy(to + h % group * width, row, width * sizeof(float));
@@ -216,20 +216,22 @@ class LatentAttention : public Op {
         left[next] = splits_of(next);
         for (int64_t split = 0; split < left[next]; ++split) units.push_back({next, split});
       }
-      p.pool.run(static_cast<int64_t>(units.size()), [&](int64_t i, int) {
+      p.pool.run(static_cast<int64_t>(units.size()), [&](int64_t i, int thread) {
         auto [block, split] = units[i];
         int64_t at = block / q.groups, h = block % q.groups * q.group;
         int64_t nq = std::min(q.group, heads_ - h), keys = keys_of(block);
         const float* queries = q.block(at, block % q.groups);
         State state(states + i * floats, q.group);
         state.clear(q.group, rank_);
+        p.workers[thread].reset();
+        auto* wide = p.workers[thread].take<uint16_t>(p.pages.scratch());
         for (int64_t page = split * kSplitPages; page < (split + 1) * kSplitPages && page * kPage < keys; ++page) {
           int64_t n_keys = std::min(kPage, keys - page * kPage);
           int32_t visible[kQueries], number = p.tokens[rows[at]].table[page];
           std::fill_n(visible, nq, int32_t(n_keys));
-          if (q.bf16) {
-            p.k.attend_latents(queries, nq, p.pages.halves(layer_, number), rank_, rope_, n_keys, visible, scale_,
-                               state.m, state.l, state.acc);
+          if (q.halves) {
+            const uint16_t* c = p.pages.halves(p.k, layer_, number, n_keys, wide);
+            p.k.attend_latents(queries, nq, c, rank_, rope_, n_keys, visible, scale_, state.m, state.l, state.acc);
           } else {
             const float* c = p.pages.read(p.k, layer_, number, n_keys, nullptr);
             p.k.attend(queries, q.width, nq, c, q.width, q.width, c, q.width, rank_, n_keys, visible, scale_, state.m,
@@ -290,7 +292,7 @@ class LatentAttention : public Op {
     int64_t width = rank_ + rope_;
     p.pool.split(ceil_div(keys, kPage), 1, double(kPage * width), [&](int64_t begin, int64_t end, int thread) {
       p.workers[thread].reset();
-      auto* wide = p.workers[thread].take<float>(p.pages.scratch_floats());
+      auto* wide = p.workers[thread].take<float>(p.pages.scratch());
       for (int64_t page = begin; page < end; ++page) {
         int64_t n = std::min(kPage, keys - page * kPage);
         const float* c = p.pages.read(p.k, layer_, token.table[page], n, wide);
@@ -304,7 +306,7 @@ class LatentAttention : public Op {
     const Token& token = p.tokens[span.row];
     int64_t width = rank_ + rope_, dk = nope_ + rope_, n = span.n, keys = token.position + n;
     scratch.reset();
-    auto* wide = scratch.take<float>(packed_ ? 0 : p.pages.scratch_floats());
+    auto* wide = scratch.take<float>(packed_ ? 0 : p.pages.scratch());
     auto* key = scratch.take<float>(kPage * dk);
     auto* value = scratch.take<float>(kPage * dv_);
     State state(scratch.take<float>(State::floats(n, dv_)), n);

@@ -70,7 +70,7 @@ class Pages:
     """Latents in pages of 64 tokens x layers x width. All are address space; memory is taken where they are written."""
 
     def __init__(self, layers: int, width: int, dtype: str, count: int) -> None:
-        """dtype: "float32" or "bfloat16"."""
+        """dtype: "float32", "bfloat16" or "int8" (codes, with a half-precision scale for 64 columns)."""
     @property
     def layers(self) -> int: ...
     @property

@@ -33,7 +33,7 @@ from .files import human
 from .hub.store import resolve
 from .machine import Memory, cores, memory
 from .model import Program, build_program
-from .model.formats import FORMATS, cache_bytes, scratch_bytes, weight_bytes
+from .model.formats import CACHES, FORMATS, cache_bytes, scratch_bytes, weight_bytes
 from .request import Answer, Completion, Delta, Request, Timings, stream
 from .text.template import ChatTemplate
 from .text.tokenizer import Tokenizer
@@ -57,6 +57,8 @@ class LLM:
 
     ``model`` is a path (folder or ``.gguf``), a name in the store or in the Hugging Face cache, or ``mini``. ``dtype``
     is ``auto`` (as stored), ``float32``, ``bfloat16``, ``int8`` or ``int4`` with ``group`` columns a scale.
+    ``cache_dtype`` is that of the latent cache: ``float32``, ``bfloat16``, ``int8`` (half the memory, a little less
+    exact) or ``auto``, float32 where all weights are and bfloat16 elsewhere.
     ``max_context`` defaults to what the configuration allows and the memory holds. ``dummy`` takes the name of a
     published shape instead: random weights, no tokenizer, for measuring. Raises ``model_not_found``, ``memory``, and
     the errors of damaged files.
@@ -67,13 +69,14 @@ class LLM:
         model: str | Path = "mini",
         *,
         dtype: str = "auto",
+        cache_dtype: str = "auto",
         max_context: int | None = None,
         threads: int | None = None,
         group: int = 32,
         dummy: str | None = None,
         progress: Progress | None = None,
     ) -> None:
-        _check_arguments(dtype, max_context, threads)
+        _check_arguments(dtype, cache_dtype, max_context, threads)
         self.path = Path(dummy) if dummy else resolve(model)
         self.name = dummy or str(model)
         self.dtype = "int8" if dummy and dtype == "auto" else dtype
@@ -83,7 +86,8 @@ class LLM:
         stored = checkpoint is not None and dtype == "auto"
         self.format: str = checkpoint.format if checkpoint and stored else self.dtype
         is_float32 = dtype == "float32" or (checkpoint is not None and stored and checkpoint.is_float32)
-        cache_dtype: Literal["float32", "bfloat16"] = "float32" if is_float32 else "bfloat16"
+        if cache_dtype == "auto":
+            cache_dtype = "float32" if is_float32 else "bfloat16"
         weights = checkpoint.nbytes if checkpoint and stored else weight_bytes(self.program, self.dtype, group)
         self.context_length: int = _fitting_context(self.name, self.program, weights, cache_dtype, max_context)
         self._files: Mapping[str, Path | str] = checkpoint.tokenizer_files if checkpoint else {}
@@ -313,9 +317,10 @@ def _prompt_list(prompts: Prompt | Sequence[Prompt]) -> list[Prompt]:
     return list(prompts)  # type: ignore[arg-type]
 
 
-def _check_arguments(dtype: str, max_context: int | None, threads: int | None) -> None:
-    if dtype not in ("auto", *FORMATS):
-        raise FathomError("choice_unknown", what="dtype", found=dtype, known=", ".join(("auto", *FORMATS)))
+def _check_arguments(dtype: str, cache_dtype: str, max_context: int | None, threads: int | None) -> None:
+    for what, found, choices in (("dtype", dtype, FORMATS), ("cache_dtype", cache_dtype, CACHES)):
+        if found not in ("auto", *choices):
+            raise FathomError("choice_unknown", what=what, found=found, known=", ".join(("auto", *choices)))
     if isinstance(threads, int) and threads > MOST_THREADS:
         raise FathomError("parameter_invalid", param="threads", problem=f"{threads} is more than {MOST_THREADS}")
     for param, value in (("max_context", max_context), ("threads", threads)):

@@ -16,6 +16,7 @@ import numpy as np
 from fathom import _native
 from fathom.llm import LLM
 from fathom.machine import memory
+from fathom.model.formats import cache_bytes
 from fathom.model.program import Op
 
 from .quiet import Others, wait_for_quiet
@@ -117,7 +118,7 @@ class Bench:
     def _cache_bytes(self, op: Op, context: int) -> int:
         if op.kind != "latent_attention":
             return 0
-        return context * self.llm.config.latent_width * (4 if self.model.cache_dtype == "float32" else 2)
+        return cache_bytes(self.llm.program, context, self.model.cache_dtype) // self.llm.config.num_hidden_layers
 
     def tokens(self, count: int, seed: int = 0) -> list[int]:
         """Token ids spread over the vocabulary: each pass touches other experts."""

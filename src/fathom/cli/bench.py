@@ -15,7 +15,7 @@ from fathom.files import human
 
 from .console import emit, emit_json, note, progress, short, table
 from .messages import say
-from .options import Dummy, Json, Model, Threads
+from .options import CacheDtype, Dummy, Json, Model, Threads
 
 if TYPE_CHECKING:
     from fathom.bench.bench import Bench
@@ -33,6 +33,7 @@ def latency(
     model: Model = "mini",
     dummy: Dummy = None,
     format: Format = "auto",
+    cache_dtype: CacheDtype = "auto",
     prompt_tokens: Annotated[int, typer.Option(metavar="N", min=1, help=say("bench.prompt_tokens"))] = 512,
     decode_tokens: Decode = 32,
     rounds: Rounds = 3,
@@ -42,7 +43,7 @@ def latency(
 ) -> None:
     from fathom.bench.latency import measure
 
-    bench = _loaded(model, dummy, format, threads, log, prompt_tokens + decode_tokens + 1)
+    bench = _loaded(model, dummy, format, cache_dtype, threads, log, prompt_tokens + decode_tokens + 1)
     result = measure(bench, prompt_tokens, decode_tokens, rounds)
     _finish(result, log, [("decode", result["decode_roof_fraction"])])
     if as_json:
@@ -58,6 +59,7 @@ def depth(
     model: Model = "mini",
     dummy: Dummy = None,
     format: Format = "auto",
+    cache_dtype: CacheDtype = "auto",
     depths: Annotated[str | None, typer.Option(metavar="N,N,...", help=say("bench.depths"), show_default=False)] = None,
     decode_tokens: Decode = 16,
     rounds: Rounds = 3,
@@ -69,7 +71,7 @@ def depth(
 
     wanted = _numbers(depths) if depths else ()
     room = max(CHUNK, decode_tokens)
-    bench = _loaded(model, dummy, format, threads, log, max(wanted) + room if wanted else None)
+    bench = _loaded(model, dummy, format, cache_dtype, threads, log, max(wanted) + room if wanted else None)
     wanted = wanted or tuple(d for d in DEPTHS if d + room <= bench.llm.context_length)
     result = measure(bench, wanted, decode_tokens, rounds)
     rows = result["depths"]
@@ -88,6 +90,7 @@ def kernels(
     model: Model = "mini",
     dummy: Dummy = None,
     format: Format = "auto",
+    cache_dtype: CacheDtype = "auto",
     tokens: Annotated[int, typer.Option(metavar="N", min=1, max=512, help=say("bench.tokens"))] = 1,
     context: Annotated[int, typer.Option(metavar="N", min=0, help=say("bench.context"))] = 512,
     rounds: Rounds = 3,
@@ -97,7 +100,7 @@ def kernels(
 ) -> None:
     from fathom.bench.kernels import measure
 
-    bench = _loaded(model, dummy, format, threads, log, context + tokens)
+    bench = _loaded(model, dummy, format, cache_dtype, threads, log, context + tokens)
     result = measure(bench, tokens, context, rounds)
     attention = [(f"cache@{context}", part)] if (part := result["cache_roof_fraction"]) else []
     _finish(result, log, [*((row["op"], row["roof_fraction"]) for row in result["ops"]), *attention])
@@ -121,6 +124,7 @@ def serve(
     model: Model = "mini",
     dummy: Dummy = None,
     format: Format = "auto",
+    cache_dtype: CacheDtype = "auto",
     threads: Threads = None,
     requests: Annotated[int | None, typer.Option(metavar="N", min=1, help=say("bench.requests"))] = None,
     seconds: Annotated[float | None, typer.Option(metavar="S", min=0.1, help=say("bench.seconds"))] = None,
@@ -140,13 +144,15 @@ def serve(
     load = Load(requests=count, seconds=seconds, concurrency=concurrency, seed=seed, **asked)
     with progress(say("bench.asking"), show=str) as report:
         if url:
-            given = (name for name in ("model", "dummy", "format", "threads") if _is_given(context, name))
-            if name := next(given, None):
-                raise FathomError("parameter_invalid", param=f"--{name}", problem="is not for a server of --url")
+            options = ("model", "dummy", "format", "cache_dtype", "threads")
+            if name := next((name for name in options if _is_given(context, name)), None):
+                param = f"--{name.replace('_', '-')}"
+                raise FathomError("parameter_invalid", param=param, problem="is not for a server of --url")
             key = os.environ.get("FATHOM_API_KEY")
             result = measure(_base(url), load, api_key=key, report=report)
         else:
-            with Server([*_model_options(model, dummy, format, threads), "--max-queue", str(concurrency)]) as server:
+            served = _model_options(model, dummy, format, cache_dtype, threads)
+            with Server([*served, "--max-queue", str(concurrency)]) as server:
                 before = server.rss_mib
                 result = measure(server.url, load, report=report)
                 result |= {"rss_start_mib": before, "rss_end_mib": server.rss_mib}
@@ -177,7 +183,7 @@ def _base(url: str) -> str:
     return base
 
 
-def _model_options(model: str, dummy: str | None, format: str, threads: int | None) -> list[str]:
+def _model_options(model: str, dummy: str | None, format: str, cache_dtype: str, threads: int | None) -> list[str]:
     """Of ``fathom serve``. What has no such name is an error, and a dummy made, before one is started."""
     from fathom.hub.store import resolve
 
@@ -185,7 +191,8 @@ def _model_options(model: str, dummy: str | None, format: str, threads: int | No
 
     path = chosen(model, dummy, format)
     resolve(path)
-    return ["--model", path, "--dtype", format, *(["--threads", str(threads)] if threads else [])]
+    formats = ["--dtype", format, "--cache-dtype", cache_dtype]
+    return ["--model", path, *formats, *(["--threads", str(threads)] if threads else [])]
 
 
 def _number(value: object) -> str:
@@ -193,7 +200,13 @@ def _number(value: object) -> str:
 
 
 def _loaded(
-    model: str, dummy: str | None, format: str, threads: int | None, log: Path | None, context: int | None
+    model: str,
+    dummy: str | None,
+    format: str,
+    cache_dtype: str,
+    threads: int | None,
+    log: Path | None,
+    context: int | None,
 ) -> Bench:
     from fathom.bench.bench import Bench
     from fathom.bench.record import check_log
@@ -201,8 +214,8 @@ def _loaded(
     from .conversation import load_model
 
     check_log(log)
-    load = {"model": dummy or model, "dummy": dummy, "dtype": format, "threads": threads, "max_context": context}
-    return Bench(load_model(load))
+    what = {"model": dummy or model, "dummy": dummy, "dtype": format, "cache_dtype": cache_dtype}
+    return Bench(load_model({**what, "threads": threads, "max_context": context}))
 
 
 def _finish(result: dict[str, Any], log: Path | None, fractions: list[tuple[str, float]]) -> None:

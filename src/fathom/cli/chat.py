@@ -16,7 +16,7 @@ from .answers import Show, answer, as_it_is, in_json, on_one_line
 from .conversation import Conversation
 from .convert import chosen
 from .messages import say
-from .options import Context, Dtype, Dummy, Model, Threads
+from .options import CacheDtype, Context, Dtype, Dummy, Model, Threads
 
 __all__ = ["chat"]
 
@@ -27,6 +27,7 @@ def chat(
     dummy: Dummy = None,
     system: Annotated[str | None, typer.Option("-s", "--system", metavar="TEXT", help=say("chat.system"))] = None,
     dtype: Dtype = "auto",
+    cache_dtype: CacheDtype = "auto",
     context: Context = None,
     threads: Threads = None,
     temperature: Annotated[float | None, typer.Option(metavar="X", help=say("chat.temperature"))] = None,
@@ -52,7 +53,8 @@ def chat(
         "stop": tuple(stop) if stop else None,
         "json_schema": _schema(schema) if schema else None,
     }
-    load = {"model": chosen(model, dummy, dtype), "dtype": dtype, "max_context": context, "threads": threads}
+    path = chosen(model, dummy, dtype)
+    load = {"model": path, "dtype": dtype, "cache_dtype": cache_dtype, "max_context": context, "threads": threads}
     given = {name: value for name, value in sampling.items() if value is not None}  # the rest is the model's choice
     conversation = Conversation(load, given, _checked(system, "--system") if system else None)
 

@@ -11,7 +11,7 @@ from fathom.files import human
 
 from .console import emit, emit_json, note, table
 from .messages import say
-from .options import Dtype, Json
+from .options import CacheDtype, Dtype, Json
 
 if TYPE_CHECKING:
     from .program import Shape
@@ -29,6 +29,7 @@ def doctor(
     ] = None,
     context: Annotated[int, typer.Option("--context", metavar="N", min=1, help=say("doctor.context"))] = 4096,
     dtype: Dtype = "auto",
+    cache_dtype: CacheDtype = "auto",
     as_json: Json = False,
 ) -> None:
     facts = machine()
@@ -44,7 +45,7 @@ def doctor(
         return
     from .program import find
 
-    shape = find(model, dtype)
+    shape = find(model, dtype, cache_dtype)
     need = needs(shape, context)
     fits = need["total"] <= available
     if as_json:

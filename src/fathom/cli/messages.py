@@ -32,6 +32,12 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Weights in memory: auto (as stored), float32, bfloat16, int8 or int4.",
         "内存中的权重格式：auto（与文件一致）、float32、bfloat16、int8 或 int4。",
     ),
+    "opt.cache_dtype": (
+        "Latent cache in memory: float32, bfloat16, int8 (half the memory, a little less exact) or auto: "
+        "float32 if all weights are, else bfloat16.",
+        "内存中的潜在缓存格式：float32、bfloat16、int8（内存减半，精度略降）或 auto（权重全为 float32 时用 float32，"
+        "否则用 bfloat16）。",
+    ),
     "opt.context": (
         "Longest context in tokens; default: the model's, or the part of it that fits into memory.",
         "最大上下文（token 数）；默认取模型的值，内存放不下时自动减小。",

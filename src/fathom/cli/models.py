@@ -15,7 +15,7 @@ from fathom.files import human
 
 from .console import emit, emit_json, note, progress, table
 from .messages import say
-from .options import Dtype, Json
+from .options import CacheDtype, Dtype, Json
 
 __all__ = ["VERBS", "pull", "size"]
 
@@ -47,11 +47,12 @@ def show(
     program: Annotated[bool, typer.Option("--program", help=say("models.program"))] = False,
     context: Annotated[int, typer.Option("--context", metavar="N", min=0, help=say("models.context_bytes"))] = 0,
     dtype: Dtype = "auto",
+    cache_dtype: CacheDtype = "auto",
     as_json: Json = False,
 ) -> None:
     from .program import describe, find, print_program, print_summary
 
-    shape = find(model, dtype)
+    shape = find(model, dtype, cache_dtype)
     if as_json:
         emit_json(describe(shape, context, program))
     elif program:

@@ -29,6 +29,7 @@ class Shape:
     program: Program
     format: str
     nbytes: Callable[[Weight], int]
+    cache_dtype: str = "auto"
 
     @property
     def weight_bytes(self) -> int:
@@ -37,7 +38,8 @@ class Shape:
     def cache_bytes(self, context: int) -> int:
         from fathom.model.formats import cache_bytes
 
-        return cache_bytes(self.program, context, "float32" if self.format == "float32" else "bfloat16")
+        usual = "float32" if self.format == "float32" else "bfloat16"
+        return cache_bytes(self.program, context, usual if self.cache_dtype == "auto" else self.cache_dtype)
 
     def read(self, op: Op, context: int) -> int:
         """Bytes one token reads for an op: its share of the weights and, in attention, the cache of the layer."""
@@ -55,16 +57,17 @@ class Shape:
         return sum(self.read(op, context) for op in self.program.ops)
 
 
-def find(name: str, dtype: str) -> Shape:
+def find(name: str, dtype: str, cache_dtype: str = "auto") -> Shape:
     """A model by path or name, or a published shape, in a format ("auto": as stored; bfloat16 where nothing is)."""
     from fathom.hub.store import resolve
-    from fathom.model.formats import FORMATS
+    from fathom.model.formats import CACHES, FORMATS
     from fathom.model.program import build_program
     from fathom.weights.checkpoint import open_checkpoint
     from fathom.weights.published import published_config
 
-    if dtype not in ("auto", *FORMATS):
-        raise FathomError("choice_unknown", what="--dtype", found=dtype, known=", ".join(("auto", *FORMATS)))
+    for what, found, choices in (("--dtype", dtype, FORMATS), ("--cache-dtype", cache_dtype, CACHES)):
+        if found not in ("auto", *choices):
+            raise FathomError("choice_unknown", what=what, found=found, known=", ".join(("auto", *choices)))
     stored: dict[str, int] = {}
     format: str = "bfloat16"
     try:
@@ -81,7 +84,7 @@ def find(name: str, dtype: str) -> Shape:
         halves = (f"{weight.name.removesuffix('.weight')}.{half}" for half in ("k_b", "v_b"))  # GGUF's split kv_b_proj
         return stored.get(weight.name) or sum(stored.get(half, 0) for half in halves)
 
-    shape = Shape(name, config, build_program(config), format, as_stored)
+    shape = Shape(name, config, build_program(config), format, as_stored, cache_dtype)
     if stored and dtype == "auto":
         return shape
     return shape.stored_as("bfloat16" if dtype == "auto" else dtype)

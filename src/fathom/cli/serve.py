@@ -11,7 +11,7 @@ from .console import note
 from .conversation import load_model
 from .convert import chosen
 from .messages import say
-from .options import Context, Dtype, Dummy, Model, Threads
+from .options import CacheDtype, Context, Dtype, Dummy, Model, Threads
 
 __all__ = ["serve"]
 
@@ -25,6 +25,7 @@ def serve(
     ] = 11435,
     max_queue: Annotated[int, typer.Option(metavar="N", min=0, help=say("serve.max_queue"))] = 16,
     dtype: Dtype = "auto",
+    cache_dtype: CacheDtype = "auto",
     context: Context = None,
     threads: Threads = None,
     api_key_file: Annotated[Path | None, typer.Option(metavar="FILE", help=say("serve.key"))] = None,
@@ -35,7 +36,7 @@ def serve(
 
     path = chosen(model, dummy, dtype)
     resolve(path)  # a name that does not exist is no address to announce
-    load = {"model": path, "dtype": dtype, "max_context": context, "threads": threads}
+    load = {"model": path, "dtype": dtype, "cache_dtype": cache_dtype, "max_context": context, "threads": threads}
     name = dummy or (Path(model).stem if model.endswith(".gguf") else Path(model).name)
     code = run(
         lambda: load_model(load),

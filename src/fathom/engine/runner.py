@@ -74,7 +74,7 @@ class NativeModel:
         program: Program,
         weights: Weights,
         *,
-        cache_dtype: Literal["float32", "bfloat16"] = "float32",
+        cache_dtype: str = "float32",
         threads: int | None = None,
     ) -> None:
         self.program = program

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from .program import Program, Weight
 
-__all__ = ["FORMATS", "GROUPS", "cache_bytes", "scratch_bytes", "storage", "weight_bytes"]
+__all__ = ["CACHES", "FORMATS", "GROUPS", "cache_bytes", "scratch_bytes", "storage", "weight_bytes"]
 
 FORMATS = ("float32", "bfloat16", "int8", "int4")
+CACHES = ("float32", "bfloat16", "int8")  # of latents
 GROUPS = (32, 64, 128)  # columns that share a scale
 PASS = 2048  # tokens that the native engine computes together at most
 _BYTES = {"F32": 4.0, "BF16": 2.0}
@@ -51,8 +52,10 @@ def weight_bytes(program: Program, format: str, group: int = 32) -> int:
 
 
 def cache_bytes(program: Program, context: int, cache_dtype: str = "bfloat16") -> int:
-    """Bytes of the latent cache: layers * (kv_lora_rank + qk_rope_head_dim) values a token."""
-    return program.cache_width * context * (4 if cache_dtype == "float32" else 2)
+    """Bytes of the latent cache: a token has a row of kv_lora_rank + qk_rope_head_dim values in each layer."""
+    width = program.config.latent_width
+    row = {"float32": 4 * width, "bfloat16": 2 * width, "int8": -(-width // 64) * 66}[cache_dtype]
+    return program.config.num_hidden_layers * row * context
 
 
 def scratch_bytes(program: Program, context: int, threads: int) -> int:

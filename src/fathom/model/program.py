@@ -129,11 +129,6 @@ class Program:
         """Parameters that take part in one token; of the embedding table only one row does."""
         return round(sum(op.share_read() * sum(w.size for w in op.weights) for op in self.ops))
 
-    @property
-    def cache_width(self) -> int:
-        """Values cached a token over all layers."""
-        return self.config.num_hidden_layers * self.config.latent_width
-
     def flops(self, context: int = 0, form: str = "absorbed") -> int:
         """Floating-point operations a token: two for each multiply-accumulate of :meth:`Op.macs`."""
         return 2 * sum(op.macs(context, form) for op in self.ops)
