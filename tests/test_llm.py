@@ -281,10 +281,22 @@ def test_every_format_computes(folder: Path, dtype: str) -> None:
     assert np.abs(llm.logits([5, 6, 7]) - exact).mean() < {"int4": 0.5, "int8": 0.05}.get(dtype, 0.02)
 
 
+@pytest.mark.parametrize("cache_dtype", ["auto", "float32", "bfloat16", "int8"])
+def test_every_format_of_the_cache_computes(folder: Path, llm: LLM, cache_dtype: str) -> None:
+    rounded = LLM(folder, cache_dtype=cache_dtype, threads=1)
+    assert rounded.model.cache_dtype == {"auto": "float32"}.get(cache_dtype, cache_dtype)
+    ids = [5 + i % 90 for i in range(130)]
+    assert np.abs(rounded.logits(ids) - llm.logits(ids)).mean() < {"bfloat16": 0.01, "int8": 0.03}.get(
+        cache_dtype, 1e-9
+    )
+    assert len(rounded.generate(ids, max_tokens=3, temperature=0, ignore_eos=True)[0].token_ids) == 3
+
+
 @pytest.mark.parametrize(
     ("kw", "code"),
     [
         ({"dtype": "fp8"}, "choice_unknown"),
+        ({"cache_dtype": "int4"}, "choice_unknown"),
         ({"max_context": 0}, "parameter_invalid"),
         ({"max_context": 4096}, "parameter_invalid"),
         ({"threads": 0}, "parameter_invalid"),
@@ -308,6 +320,11 @@ def test_memory_that_will_not_do_is_an_error_and_a_smaller_context_may_fit(llm: 
     assert fit(1 << 30) == 2048
     assert fit(1 << 30, 100) == 100
     assert 512 <= fit(weights + 2_000_000) < 2048
+    contexts = [
+        _fitting_context("tiny", llm.program, weights, cache, None, Memory(0, weights + 2_000_000, limited=False))
+        for cache in ("float32", "bfloat16", "int8")
+    ]
+    assert contexts == sorted(contexts)
     for free, wanted in ((weights, None), (weights + 2_000_000, 2048)):
         with pytest.raises(FathomError, match=r"needs .* of memory") as caught:
             fit(free, wanted)

@@ -28,6 +28,14 @@ def test_needs_add_up_and_grow_with_the_context(fathom, mini) -> None:
     assert long["fits"]
 
 
+def test_an_int8_cache_needs_half_of_a_bfloat16_one(fathom) -> None:
+    asked = ("doctor", "-m", "DeepSeek-V2-Lite", "--dtype", "int4", "--json", "--cache-dtype")
+    auto, bfloat16, int8 = (json.loads(fathom(*asked, c).out)["needs"] for c in ("auto", "bfloat16", "int8"))
+    assert auto == bfloat16
+    assert 0.5 < int8["cache"] / bfloat16["cache"] < 0.52
+    assert int8["weights"] == bfloat16["weights"]
+
+
 def test_context_beyond_the_model_is_told(fathom, mini) -> None:
     assert fathom("doctor", "-m", mini, "--context", "4096").err == ""
     assert "4096 tokens of context at most" in fathom("doctor", "-m", mini, "--context", "4097").err

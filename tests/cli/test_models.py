@@ -43,9 +43,10 @@ def test_published_models_are_shown_without_weights(fathom) -> None:
 
 
 def test_unknown_format_is_named(fathom, mini) -> None:
-    done = fathom("models", "show", mini, "--dtype", "int3")
-    assert (done.code, done.out) == (2, "")
-    assert "int3" in done.err
+    for option in ("--dtype", "--cache-dtype"):
+        done = fathom("models", "show", mini, option, "int3")
+        assert (done.code, done.out) == (2, "")
+        assert f"{option} 'int3'" in done.err
 
 
 def test_verify_is_quiet_about_a_whole_model(fathom, mini) -> None:

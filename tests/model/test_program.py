@@ -6,7 +6,7 @@ import pytest
 
 from fathom.config import ModelConfig
 from fathom.model import build_program
-from fathom.model.formats import FORMATS, bytes_of, cache_bytes, scratch_bytes, storage, weight_bytes
+from fathom.model.formats import CACHES, FORMATS, bytes_of, cache_bytes, scratch_bytes, storage, weight_bytes
 from shapes import LITE, V2
 
 
@@ -54,6 +54,7 @@ def test_bytes_follow_from_the_format() -> None:
         w.size for w in program.weights.values() if len(w.shape) == 1
     )
     assert cache_bytes(program, 1) == 31_104
+    assert [cache_bytes(program, 10, dtype) for dtype in CACHES] == [622_080, 311_040, 160_380]
     assert 8.2 < weight_bytes(program, "int4") / 2**30 < 8.7
 
 

@@ -216,6 +216,8 @@ def test_pages_are_address_space_until_they_are_written() -> None:
     assert (pages.layers, pages.width, pages.dtype, pages.count) == (27, 576, "bfloat16", 100_000)
     assert pages.page_bytes == 27 * 64 * 576 * 2
     assert Pages(27, 576, "float32", 1).page_bytes == 2 * pages.page_bytes
+    assert Pages(27, 576, "int8", 1).page_bytes == 27 * 64 * (576 + 9 * 2)
+    assert Pages(1, 65, "int8", 1).page_bytes == 64 * 2 * (64 + 2)
 
 
 @pytest.mark.parametrize(
@@ -224,6 +226,9 @@ def test_pages_are_address_space_until_they_are_written() -> None:
         (0, 6, "float32", 1),
         (1, 0, "float32", 1),
         (1, 6, "float16", 1),
+        (1, 6, "int4", 1),
+        (1, 6, "", 1),
+        (2, 2**62, "int8", 1),
         (1, 6, "bfloat16", 0),
         (1, 6, "bfloat16", -1),
         (1, 6, "bfloat16", 2**31),

@@ -136,6 +136,24 @@ void check_products(const Kernels& level, Random& random) {
   check_matrix(level, random_dense(Type::F32, 17, 64, random), 600, random);
 }
 
+void check_int8_latents(const Kernels& level, Random& random) {
+  for (int round = 0; round < 40; ++round) {
+    std::vector<Int8Block> blocks(random.between(1, 5));
+    for (Int8Block& block : blocks) {
+      block.scale = float_to_half(std::ldexp(random.uniform(), static_cast<int>(random.between(-25, 16))));
+      for (int8_t& code : block.codes) code = static_cast<int8_t>(random.between(-127, 127));
+    }
+    if (round == 0) blocks[0].scale = float_to_half(NAN);
+    std::vector<uint16_t> found(blocks.size() * kRounded), expected(found);
+    level.from_int8(blocks.data(), int64_t(blocks.size()), found.data());
+    kernels_portable()->from_int8(blocks.data(), int64_t(blocks.size()), expected.data());
+    for (size_t i = 0; i < found.size(); ++i) {
+      float a = bf16_to_float(found[i]), b = bf16_to_float(expected[i]);
+      CHECK(found[i] == expected[i] || (std::isnan(a) && std::isnan(b)));
+    }
+  }
+}
+
 void check_rounding(const Kernels& level, Random& random) {
   for (int64_t k = 1; k < 140; k += random.between(1, 9)) {
     int64_t n = random.between(0, 5), ldx = k + random.between(0, 3);
@@ -262,6 +280,7 @@ void test_kernels() {
     Random random(1);
     check_products(*level, random);
     check_rounding(*level, random);
+    check_int8_latents(*level, random);
     check_rows_of_floats(*level, random);
     check_attention(*level, random);
     check_latents(*level, random);

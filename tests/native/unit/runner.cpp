@@ -1,6 +1,7 @@
 // A tiny DeepSeek, latent attention and routed experts over packed weights, in two runners at the same time.
 #include "runner.h"
 
+#include <cmath>
 #include <thread>
 
 #include "unit.h"
@@ -84,10 +85,36 @@ std::vector<float> generate(int threads, const char* dtype) {
   return logits;
 }
 
+// A row of an int8 cache is off by half a step of its 64 columns at most, and reads the same whole, in parts and in
+// company. Any width; the scratch has exactly its size.
+void check_int8_rows() {
+  Random random(9);
+  const Kernels& k = *kernels();
+  for (int64_t width : {1, 36, 64, 100, 576}) {
+    Pages pages(2, width, "int8", 3);
+    auto rows = random.floats(Pages::kTokens * width);
+    for (int64_t t = 0; t < Pages::kTokens; ++t) pages.write(k, 1, 2, t, &rows[t * width]);
+    std::vector<float> wide(Pages::kTokens * width), part(width);
+    std::unique_ptr<uint16_t[]> halves(new uint16_t[pages.scratch()]);
+    pages.read(k, 1, 2, Pages::kTokens, wide.data());
+    for (int64_t n : {int64_t{1}, random.between(2, 63), Pages::kTokens}) {
+      pages.halves(k, 1, 2, n, halves.get());
+      for (int64_t i = 0; i < n * width; ++i) CHECK(bf16_to_float(halves[i]) == wide[i]);
+    }
+    for (int64_t i = 0; i < Pages::kTokens * width; ++i) CHECK(std::fabs(wide[i] - rows[i]) <= 0.5f / 127 + 0x1p-8f);
+    for (int round = 0; round < 20; ++round) {
+      int64_t t = random.between(0, 63), begin = random.between(0, width - 1), n = random.between(1, width - begin);
+      pages.copy(k, 1, 2, t, begin, n, part.data());
+      CHECK(std::equal(part.begin(), part.begin() + n, &wide[t * width + begin]));
+    }
+  }
+}
+
 }  // namespace
 
 void test_runner() {
-  for (const char* dtype : {"float32", "bfloat16"}) {
+  check_int8_rows();
+  for (const char* dtype : {"float32", "bfloat16", "int8"}) {
     std::vector<float> expected = generate(1, dtype);
     for (float value : expected) CHECK(value - value == 0);  // finite
     std::vector<float> found[2];
