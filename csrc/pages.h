@@ -1,7 +1,6 @@
 // The slab of latent pages. A page holds, for 64 consecutive tokens of one sequence, the rows [c_kv | k_pe] that latent
 // attention reads, of all layers: (layers, 64, width) in float32 or bfloat16, or (layers, 64, blocks of 64 columns) in
-// int8. A row's values hang on nothing but the row. A sequence is a table of page numbers; who owns which page is not
-// known here.
+// int8. A row's values hang on nothing but the row. A sequence is a table of page numbers; who owns which is not said.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -20,7 +19,8 @@ class Pages {
 
   // Address space for `count` pages; memory is taken where they are written.
   Pages(int64_t layers, int64_t width, const std::string& dtype, int64_t count)
-      : layers_(layers), width_(width), count_(count), type_(dtype == "float32" ? Type::F32 : dtype == "bfloat16" ? Type::BF16 : Type::I8) {
+      : layers_(layers), width_(width), count_(count) {
+    type_ = dtype == "float32" ? Type::F32 : dtype == "bfloat16" ? Type::BF16 : Type::I8;
     if (dtype != this->dtype()) {
       throw std::invalid_argument("cache dtype '" + dtype + "' is not float32, bfloat16 or int8");
     }
@@ -76,7 +76,7 @@ class Pages {
   const uint16_t* halves(const Kernels& k, int64_t layer, int64_t page, int64_t n, uint16_t* scratch) const {
     const uint8_t* from = at(layer, page, 0);
     if (bf16()) return reinterpret_cast<const uint16_t*>(from);
-    for (int64_t token = 0; token < n; ++token, from += row_bytes()) {  // a row fills up what the one before left over
+    for (int64_t token = 0; token < n; ++token, from += row_bytes()) {  // overwrites what the row before left behind it
       k.from_int8(reinterpret_cast<const Int8Block*>(from), blocks(), scratch + token * width_);
     }
     return scratch;
