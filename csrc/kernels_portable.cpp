@@ -244,9 +244,8 @@ void attend_latents(const float* q, int64_t n_q, const uint16_t* c, int64_t rank
                  rounded_to_bf16);
 }
 
-constexpr Kernels kTable = {"portable", linear,    linear_int8, linear_t,   quantize_rows,
-                            row,        rms_norm,  silu_mul,    axpy,       to_bf16,
-                            from_bf16,  from_int8, attend,      pack_query, attend_latents};
+constexpr Kernels kTable = {"portable", linear, linear_int8, linear_t, quantize_rows, row, rms_norm, silu_mul, axpy,
+                            to_bf16, from_bf16, from_int8, attend, pack_query, attend_latents};
 
 }  // namespace
 

@@ -131,9 +131,8 @@ void linear_int8(const Matrix& w, int64_t row0, int64_t row1, const Int8Rows& x,
 
 template <class V>
 constexpr Kernels table(const char* name) {
-  return {name,        linear<V>, linear_int8<V>, linear_t<V>,  quantize_rows<V>, row,       rms_norm<V>,
-          silu_mul<V>, axpy<V>,   to_bf16<V>,     from_bf16<V>, from_int8<V>,     attend<V>, pack_query<V>,
-          attend_latents<V>};
+  return {name, linear<V>, linear_int8<V>, linear_t<V>, quantize_rows<V>, row, rms_norm<V>, silu_mul<V>, axpy<V>,
+          to_bf16<V>, from_bf16<V>, from_int8<V>, attend<V>, pack_query<V>, attend_latents<V>};
 }
 
 }  // namespace
