@@ -133,6 +133,7 @@ class LatentAttention : public Op {
   int64_t value_row(int64_t h) const { return kv_stride_ ? h * kv_stride_ + nope_ : h * dv_; }
 
   void absorbed(Pass& p, const int64_t* rows, int64_t n) const {
+    p.arena.reset();
     Rows q = p.rows(q_), out = p.rows(out_);
     const Queries queries(*this, p, n);
     auto* context = p.arena.take<float>(n * heads_ * rank_);  // (n, heads, rank)
@@ -270,7 +271,6 @@ class LatentAttention : public Op {
     };
     int64_t heads = heads_ * static_cast<int64_t>(p.expanded.size());
     int64_t step = heads >= p.pool.threads() ? kMaxTokens : 4 * kQueryBlock;
-    p.arena.reset();
     std::vector<RoundedRows> latents;
     latents.reserve(p.expanded.size());
     std::vector<Part> parts;

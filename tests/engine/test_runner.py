@@ -40,12 +40,14 @@ ODD = {  # nothing is a multiple of 16
     "num_experts_per_tok": 3,
     "rope_scaling": yarn(0.8, 1.0),
 }
+HEADS = {**V2, "first_k_dense_replace": 3, "num_attention_heads": 19, "num_key_value_heads": 19}  # two blocks of 16
+ONE = {**HEADS, "num_attention_heads": 1, "num_key_value_heads": 1}
 GROUPED = {**V2, **GROUPS_V2, "q_lora_rank": 48, "routed_scaling_factor": 16.0, "rope_scaling": yarn(0.707, 0.707)}
 
 
 @memoize
 def case(name: str) -> Case:
-    return Case(name, {"odd": ODD, "grouped": GROUPED, **CONFIGS}[name])
+    return Case(name, {"odd": ODD, "grouped": GROUPED, "heads": HEADS, "one": ONE, **CONFIGS}[name])
 
 
 def arrays(name: str) -> dict[str, np.ndarray]:
@@ -83,7 +85,7 @@ def run(m: NativeModel, ids: np.ndarray, **kw: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize("form", ["absorbed", "expanded"])
-@pytest.mark.parametrize("name", [*CONFIGS, "odd"])
+@pytest.mark.parametrize("name", [*CONFIGS, "odd", "heads", "one"])
 def test_logits_are_those_of_the_formulas(name: str, form: str) -> None:
     ids = tokens(name, 70)  # YaRN bites from 64 on
     np.testing.assert_allclose(run(model(name), ids, form=form), truth(name, len(ids)), atol=TOLERANCE, rtol=0)
@@ -110,7 +112,7 @@ def test_absorbed_expanded_chunked_and_cached_are_equal(name: str) -> None:
 
 @pytest.mark.parametrize("form", ["absorbed", "expanded"])
 @pytest.mark.parametrize("cache_dtype", CACHES)
-@pytest.mark.parametrize("name", ["grouped", "odd"])
+@pytest.mark.parametrize("name", ["grouped", "odd", "heads"])
 def test_results_do_not_depend_on_chunks(name: str, cache_dtype: str, form: str) -> None:
     m, ids = model(name, cache_dtype=cache_dtype), tokens(name, 590)
     whole = in_pieces(m, ids, [], form=form)
@@ -308,6 +310,15 @@ def test_a_rounded_cache_is_close_and_the_same_in_both_forms(cache_dtype: str, r
     p, q = (x - np.log(np.exp(x).sum(1, keepdims=True)) for x in (exact, absorbed))
     assert (np.exp(p) * (p - q)).sum(1).mean() < error**2
     np.testing.assert_allclose(run(m, ids, form="expanded"), absorbed, atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize("cache_dtype", CACHES)
+@pytest.mark.parametrize("name", ["heads", "one"])
+def test_any_number_of_heads_reads_any_cache(name: str, cache_dtype: str) -> None:
+    ids = tokens(name, 150)
+    absorbed, expanded = (run(model(name, cache_dtype=cache_dtype), ids, form=f) for f in ("absorbed", "expanded"))
+    np.testing.assert_allclose(absorbed, expanded, atol=0.05, rtol=0)
+    assert np.abs(absorbed - truth(name, len(ids))).mean() < 0.01
 
 
 # -- what is returned

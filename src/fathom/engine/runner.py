@@ -28,6 +28,7 @@ Form = Literal["auto", "absorbed", "expanded"]
 Logits = Literal["none", "last", "all"]
 Weights = Mapping[str, Matrix | NDArray[np.float32]]
 Capture = Callable[[str, NDArray[np.float32]], None]
+KEPT_ROWS = 64  # of logits, whose memory stays; prompts that are scored want many more
 
 
 class Segment(NamedTuple):
@@ -83,7 +84,7 @@ class NativeModel:
         self.weight_bytes = [sum(w.nbytes for w in op[4]) for op in ops]  # of each op, as held in memory
         self.seconds: NDArray[np.float64] | None = None  # where set, forward adds the time of each op
         self._runner = Runner(ops, list(program.buffers.values()), threads or cores())
-        self._logits = np.empty((1, self._runner.vocab_size), np.float32)
+        self._logits = np.empty((KEPT_ROWS, self._runner.vocab_size), np.float32)
 
     @property
     def threads(self) -> int:
@@ -96,7 +97,7 @@ class NativeModel:
     def step(self, segments: Sequence[Segment], pages: Pages) -> NDArray[np.float32]:
         """Logits (sum of wanted, V) of up to ``max_tokens`` new tokens in one pass, which fills their pages.
 
-        They hold until the next call: fresh memory for them each time costs as much as all the rest here.
+        They hold until the next call: fresh memory for a few of them costs as much as all the rest here.
         """
         tokens: list[int] = []
         parts = []
@@ -105,9 +106,8 @@ class NativeModel:
             tokens.extend(new)
             parts.append((start, len(new), table, wanted))
             rows += wanted
-        if rows > len(self._logits):
-            self._logits = np.empty((rows, self._runner.vocab_size), np.float32)
-        logits = self._logits[:rows]
+        kept = rows <= len(self._logits)
+        logits = self._logits[:rows] if kept else np.empty((rows, self._runner.vocab_size), np.float32)
         self._runner.forward(np.array(tokens, np.int32), pages, parts, logits, "auto", None, self.seconds)
         return logits
 
