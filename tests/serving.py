@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import uvicorn
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from fathom._native import Pages
 from fathom.config import ModelConfig
+from fathom.engine.runner import NativeModel, Segment
 from fathom.model.program import build_program
 
 CONFIG = {
@@ -89,6 +92,17 @@ def write_checkpoint(folder: Path, head_scale: float = 1.0) -> Path:
     names = {"bos_token": CONTROLS[0], "eos_token": CONTROLS[1], "pad_token": CONTROLS[2], "add_bos_token": True}
     (folder / "tokenizer_config.json").write_text(json.dumps(names), "utf-8")
     return folder
+
+
+class Slow:
+    """A model whose steps take 5 ms and more."""
+
+    def __init__(self, model: NativeModel) -> None:
+        self.model, self.max_tokens, self.new_pages = model, model.max_tokens, model.new_pages
+
+    def step(self, segments: Sequence[Segment], pages: Pages) -> NDArray[np.float32]:
+        time.sleep(0.005)
+        return self.model.step(segments, pages)
 
 
 @contextmanager

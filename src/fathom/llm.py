@@ -351,8 +351,9 @@ def _memory_needed(program: Program, weights: int, cache_dtype: str, context: in
 
 def _cache_pages(program: Program, cache_dtype: str, context: int) -> int:
     """Pages of the latent cache: one whole context, and others as long as they take no more than a quarter of what the
-    loaded model leaves of the memory."""
-    spare = memory().available // 4 // cache_bytes(program, PAGE, cache_dtype)
+    loaded model and the buffers of a pass leave of the memory."""
+    free = max(memory().available - scratch_bytes(program, context, cores()), 0)
+    spare = free // 4 // cache_bytes(program, PAGE, cache_dtype)
     return max(-(-context // PAGE), min(MOST_CONTEXTS * context // PAGE, spare))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import httpx
 import pytest
@@ -13,7 +12,7 @@ from fathom.engine.engine import Engine
 from fathom.errors import FathomError
 from fathom.llm import LLM
 from fathom.server import create_app
-from serving import running, wait_for
+from serving import Slow, running, wait_for
 
 PROMPT = [(7 * i) % 300 + 20 for i in range(150)]  # two pages of the cache and more
 REASONS = ("stop", "length", "abort", "error")
@@ -37,15 +36,6 @@ def slow(llm):
     llm.engine = Engine(Slow(llm.model), 200, max_running=2)
     with running(create_app(llm, model_name="tiny")) as url:
         yield url
-
-
-class Slow:
-    def __init__(self, model) -> None:
-        self.model, self.max_tokens, self.new_pages = model, model.max_tokens, model.new_pages
-
-    def step(self, segments, pages):
-        time.sleep(0.005)
-        return self.model.step(segments, pages)
 
 
 class Scrape:

@@ -15,7 +15,7 @@ from fathom.engine.engine import Engine
 from fathom.errors import FathomError
 from fathom.llm import LLM
 from fathom.server import create_app
-from serving import running, wait_for
+from serving import Slow, running, wait_for
 
 ENDLESS = {"prompt": "the cat", "max_tokens": 2000, "ignore_eos": True}
 PLACES = 4  # that run at once
@@ -33,15 +33,6 @@ def served(llm):
     app = create_app(llm, model_name="tiny", max_queue=1)
     with running(app) as url:
         yield url, llm.engine.scheduler
-
-
-class Slow:
-    def __init__(self, model) -> None:
-        self.model, self.max_tokens, self.new_pages = model, model.max_tokens, model.new_pages
-
-    def step(self, segments, pages):
-        time.sleep(0.005)
-        return self.model.step(segments, pages)
 
 
 def post(url: str, body: dict) -> socket.socket:

@@ -101,7 +101,7 @@ def head(prefix: str, kind: str, model: str) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Meter:
-    """What a response cost, summed over its choices; the tokens of a prompt count once."""
+    """What a response cost, summed over its choices; a prompt counts once."""
 
     prompt: int
     completion: int = 0
@@ -112,8 +112,9 @@ class Meter:
     def add(self, delta: Delta) -> None:
         self.completion += len(delta.token_ids)
         if delta.timings is not None:
-            self.cached += delta.timings.cached_tokens if delta.index == 0 else 0
-            self.prompt_s += delta.timings.prompt_seconds
+            if delta.index == 0:
+                self.cached += delta.timings.cached_tokens
+                self.prompt_s += delta.timings.prompt_seconds
             self.decode_s += delta.timings.decode_seconds
 
     def dump(self) -> dict[str, Any]:

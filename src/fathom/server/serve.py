@@ -1,6 +1,6 @@
 """The process: bind, answer at once (503 while the model loads), load, serve, drain.
 
-Without an API key only a loopback address is served. SIGTERM and Ctrl-C turn newcomers away, give the running request
+Without an API key only a loopback address is served. SIGTERM and Ctrl-C turn newcomers away, give the running answers
 some seconds and end with 0 or 130.
 """
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["read_api_key", "serve"]
 
 SWITCH_S = 0.0005  # the engine gets its turn beside a busy event loop; Python's own 5 ms are a whole step
-GRACE_S = 10.0  # for the running answer, after a signal
+GRACE_S = 10.0  # for the running answers, after a signal
 LOAD_GRACE_S = 1.0  # for a model that is nearly there
 
 
