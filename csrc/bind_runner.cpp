@@ -162,7 +162,7 @@ void bind_runner(nb::module_& m) {
       .def_prop_ro("dtype", &Pages::dtype)
       .def_prop_ro("count", &Pages::count)
       .def_prop_ro("page_bytes", &Pages::page_bytes)
-      .def("interrupt", &Pages::interrupt);
+      .def("interrupt", &Pages::interrupt, "now"_a);
 
   nb::class_<Runner>(m, "Runner")
       .def(

@@ -36,9 +36,9 @@ class Pages {
   int64_t width() const { return width_; }
   int64_t count() const { return count_; }
   int64_t page_bytes() const { return layers_ * kTokens * row_bytes(); }
-  // Ends the pass over these pages that runs, if one does, at its next op; callable from any thread.
-  void interrupt() { interrupted_ = true; }
-  std::atomic<bool>& interrupted() { return interrupted_; }
+  // Until it is taken back, a pass over these pages ends at its next op; callable from any thread.
+  void interrupt(bool now) { interrupted_ = now; }
+  bool interrupted() const { return interrupted_; }
   const char* dtype() const { return floats() ? "float32" : bf16() ? "bfloat16" : "int8"; }
   bool floats() const { return type_ == Type::F32; }
 

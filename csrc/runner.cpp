@@ -254,7 +254,6 @@ void Runner::keep_wanted(Pass& pass, const std::vector<Segment>& segments) {
 void Runner::forward(const int32_t* tokens, int64_t n, Pages& pages, const std::vector<Segment>& segments,
                      float* logits, int64_t wanted, Form form, const Observer& observer, double* seconds) {
   std::lock_guard<std::mutex> lock(mutex_);
-  pages.interrupted() = false;
   check(tokens, n, pages, segments, wanted);
   for (auto& kept : rounded_) kept.n = 0;
   Pass pass{*this, pool_, k_, arena_, workers_, pages, logits, n};

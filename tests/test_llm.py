@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import tiny
+from fathom.engine.generation import Token
 from fathom.errors import FathomError
 from fathom.llm import LLM, Completion, SamplingParams, _fitting_context
 from fathom.machine import Memory
@@ -168,6 +169,8 @@ def test_a_request_can_be_cancelled_from_outside(llm: LLM) -> None:
     assert deltas[-1].finish_reason == "cancelled"
     assert deltas[-1].token_ids == ()
     assert len(llm.engine.scheduler) == 0
+    with pytest.raises(ValueError, match="one run"):
+        next(request.stream())
 
 
 def test_a_stream_outlives_the_name_of_its_model_and_the_engine_ends_with_both(folder: Path) -> None:
@@ -180,6 +183,37 @@ def test_a_stream_outlives_the_name_of_its_model_and_the_engine_ends_with_both(f
     with pytest.raises(FathomError) as caught:
         engine.submit([], lambda *_: None)
     assert caught.value.code == "shutting_down"
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_collector_may_close_a_stream_or_a_model_in_the_midst_of_a_step(folder: Path, whole: bool) -> None:
+    llm = LLM(folder, threads=1)
+    engine, counted = llm.engine, threading.Event()
+    other = llm.request([5, 6], llm.params(temperature=0, max_tokens=500, ignore_eos=True)).answers[0].generation
+
+    def collect(_: object, item: object) -> None:  # where the engine has its lock
+        gc.collect()
+        if not isinstance(item, Token) or len(other.tokens) > 5:
+            counted.set()
+
+    gc.disable()  # or it comes too early
+    try:
+        stream = llm.generate("the cat", stream=True, max_tokens=1900, ignore_eos=True)
+        next(stream)
+        cycle: list[Any] = [stream]
+        cycle.append(cycle)
+        del stream, cycle
+        if whole:
+            del llm
+        engine.submit([other], collect)
+        assert counted.wait(30)
+    finally:
+        gc.enable()
+    engine.cancel([other])
+    thread = engine._thread
+    if thread is not None:
+        thread.join(30)
+    assert len(engine.scheduler) == 0
 
 
 def test_a_program_that_ends_in_mid_stream_ends_at_once(folder: Path) -> None:

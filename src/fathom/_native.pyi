@@ -81,8 +81,8 @@ class Pages:
     def count(self) -> int: ...
     @property
     def page_bytes(self) -> int: ...
-    def interrupt(self) -> None:
-        """End the pass over these pages that runs, if one does, at its next op with a RuntimeError."""
+    def interrupt(self, now: bool) -> None:
+        """End passes over these pages at their next op with a RuntimeError, or no longer."""
 
 class Runner:
     """A lowered program. Ops are (kind, name, inputs, output, weights, attributes), views (buffer, offset, width)."""

@@ -116,11 +116,13 @@ class Request:
 
 def stream(engine: Engine, answers: Sequence[Answer]) -> Generator[tuple[Answer, Delta], None, None]:
     """Runs the answers side by side; what they grow by, as it comes. Leaving it cancels those that still run."""
+    if any(answer.generation.submitted for answer in answers):
+        raise ValueError("a request is good for one run")
     items: SimpleQueue[tuple[Generation, Item]] = SimpleQueue()
     by_generation = {answer.generation: answer for answer in answers}
-    engine.submit(list(by_generation), lambda generation, item: items.put((generation, item)))
+    left, wait = len(answers), True
     try:
-        left = len(answers)
+        engine.submit(list(by_generation), lambda generation, item: items.put((generation, item)))
         while left:
             generation, item = items.get()
             answer = by_generation[generation]
@@ -131,8 +133,11 @@ def stream(engine: Engine, answers: Sequence[Answer]) -> Generator[tuple[Answer,
                 engine.cancel([generation])
                 left -= 1
             yield answer, delta
+    except GeneratorExit:
+        wait = False  # it may be the garbage collector's, in any thread
+        raise
     finally:
-        engine.cancel(list(by_generation))
+        engine.cancel(list(by_generation), wait=wait)
 
 
 class Answer:

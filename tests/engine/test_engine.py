@@ -149,7 +149,7 @@ def test_a_long_prompt_delays_no_decode_for_long(model: NativeModel) -> None:
     recorded = Recorded(model)
     engine = Engine(recorded, 200)
     items: SimpleQueue[Item] = SimpleQueue()
-    short, long = request(max_tokens=400), request((PROMPT * 50)[:1900], max_tokens=1)
+    short, long = request(max_tokens=2000), request((PROMPT * 50)[:1900], max_tokens=1)
     engine.submit([short], lambda _, item: items.put(item))
     items.get(timeout=10)
     engine._rate = 600.0  # tokens a second, as if it were a large model
@@ -217,33 +217,65 @@ def test_cancelling_ends_at_once_and_leaves_the_engine_sound(engine: Engine) -> 
     assert engine.scheduler.pool.free == 64
 
 
-def test_a_pass_nobody_waits_for_any_more_stops_and_its_pages_are_not_found(model: NativeModel) -> None:
-    began = threading.Event()
+@pytest.mark.parametrize("passes", [0, 3])
+def test_a_pass_nobody_waits_for_any_more_stops_and_its_pages_are_not_found(model: NativeModel, passes: int) -> None:
+    """Cancelled in the midst of it (one that runs again and again), or before it began."""
 
     class Slow(Recorded):
         def step(self, segments: Sequence[Segment], pages: Any) -> Any:
             if len(segments[0].tokens) < 1000:
                 return super().step(segments, pages)
-            began.set()
-            while True:  # a pass as long as it takes
+            for _ in range(passes):
+                super().step(segments, pages)
+            cancel = threading.Thread(target=engine.cancel, args=([long],))
+            cancel.start()
+            if not passes:
+                cancel.join()
+            while True:
                 super().step(segments, pages)
 
     engine = Engine(Slow(model), 64)
     long = request((PROMPT * 50)[:1900], max_tokens=1)
-    ended: SimpleQueue[Item] = SimpleQueue()
-    engine.submit([long], lambda _, item: ended.put(item))
-    assert began.wait(10)
-    while engine._thread is not None:  # the flag is heard by a pass that runs, and this one begins again and again
-        engine.cancel([long])
-        engine._interrupt()
-        time.sleep(0.01)
-    assert ended.get(timeout=1) == "cancelled"
+    assert run(engine, long) == [["cancelled"]]
+    thread = engine._thread
+    if thread is not None:
+        thread.join(20)
+    assert engine._thread is None
     assert engine.scheduler.pool.match(long.tokens)[0] == []
+    assert run(engine, request()) == run(Engine(model, 64), request())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_plan_that_breaks_off_leaves_no_names_of_pages_nobody_computed(model: NativeModel) -> None:
+    engine, rooms = Engine(model, 64), [3]
+    allocate = engine.scheduler.pool.allocate
+
+    def once(n: int) -> list[int] | None:
+        if not rooms:
+            raise MemoryError("no room")
+        rooms.pop()
+        return allocate(n)
+
+    engine.scheduler.pool.allocate = once  # type: ignore[method-assign]
+    first, second = request((PROMPT * 4)[:150]), request([9, *PROMPT])
+    assert [type(end) for (end,) in run(engine, first, second)] == [MemoryError, MemoryError]
+    engine.scheduler.pool.allocate = allocate  # type: ignore[method-assign]
+    for thread in threading.enumerate():
+        if thread.name == "engine":
+            thread.join(10)
+    again = request(first.tokens)
+    assert run(engine, again) == run(Engine(model, 64), request(first.tokens))
+    assert again.cached_tokens == 0
 
 
 def test_a_deadline_ends_what_runs_and_what_waits(model: NativeModel) -> None:
-    engine = Engine(model, 64, max_running=1)
-    first, second = run(engine, request(max_tokens=1900, max_seconds=0.05), request(max_seconds=0.02))
+    class Slow(Recorded):
+        def step(self, segments: Sequence[Segment], pages: Any) -> Any:
+            time.sleep(0.002)
+            return super().step(segments, pages)
+
+    engine = Engine(Slow(model), 64, max_running=1)
+    first, second = run(engine, request(max_tokens=1900, max_seconds=0.5), request(max_seconds=0.02))
     assert first[-1] == "deadline"
     assert ids(first)
     assert second == ["deadline"]
@@ -272,8 +304,8 @@ def test_an_error_belongs_to_those_who_asked(model: NativeModel) -> None:
 
 
 def test_a_full_house_refuses_and_queues_nothing(model: NativeModel) -> None:
-    engine = Engine(model, 8, max_running=1)
-    running = [request(max_tokens=400), request(max_tokens=400)]
+    engine = Engine(model, 40, max_running=1)
+    running = [request(max_tokens=2000), request(max_tokens=2000)]
     engine.submit(running, lambda _, item: None, most=2)
     with pytest.raises(FathomError) as caught:
         engine.submit([request()], lambda _, item: None, most=2)
@@ -283,6 +315,20 @@ def test_a_full_house_refuses_and_queues_nothing(model: NativeModel) -> None:
     assert caught.value.code == "context_length_exceeded"
     assert len(engine.scheduler) == 2
     engine.cancel(running)
+
+
+def test_where_no_thread_is_to_be_had_nothing_is_queued(model: NativeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(model, 8)
+
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        with pytest.raises(RuntimeError, match="new thread"):
+            engine.submit([request()], lambda *_: None)
+    assert len(engine.scheduler) == 0
+    assert len(run(engine, request())[0]) == 8
 
 
 def test_draining_lets_the_running_end_and_closing_ends_all(model: NativeModel) -> None:
@@ -305,6 +351,19 @@ def test_draining_lets_the_running_end_and_closing_ends_all(model: NativeModel) 
     while not items.empty():
         last = items.get()[1]
     assert isinstance(last, FathomError)
+
+
+def test_draining_lets_one_end_that_has_begun_and_lost_its_pages(model: NativeModel) -> None:
+    class Draining(Recorded):
+        def step(self, segments: Sequence[Segment], pages: Any) -> Any:
+            if engine.scheduler.preemptions:
+                engine.drain(FathomError("shutting_down"))
+            return super().step(segments, pages)
+
+    engine = Engine(Draining(model), 5)
+    ended = run(engine, *(request([i, *PROMPT, *PROMPT], max_tokens=150) for i in (20, 21)))
+    assert engine.scheduler.preemptions > 0
+    assert [tokens[-1].finish_reason for tokens in ended] == ["length"] * 2  # type: ignore[union-attr]
 
 
 def test_sampling_repeats_by_seed_and_differs_by_index(engine: Engine) -> None:

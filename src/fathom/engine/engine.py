@@ -65,27 +65,39 @@ class Engine:
                     generation.emit, generation.submitted = emit, now
                     generation.deadline = now + (generation.params.max_seconds or float("inf"))
                     self.scheduler.add(generation)
-            except FathomError:
+                if self._thread is None and generations:
+                    thread = threading.Thread(target=self._run, name="engine", daemon=True)
+                    thread.start()  # or fails, where the system has no more; it waits for the lock
+                    self._thread = thread
+            except Exception:
                 for generation in generations:
                     self.scheduler.end(generation)
                 raise
-            if self._thread is None and generations:
-                self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
-                self._thread.start()
 
-    def cancel(self, generations: Sequence[Generation]) -> None:
-        """Ends those that live, at once; a pass that nobody waits for any more stops at its next op."""
-        with self._lock:
+    def cancel(self, generations: Sequence[Generation], *, wait: bool = True) -> None:
+        """Ends those that live, at once; a pass that nobody waits for any more stops at its next op.
+
+        Without ``wait`` perhaps only before the next step: what the garbage collector calls may find itself in the
+        thread that has the lock.
+        """
+        if not self._lock.acquire(blocking=wait):
+            for generation in generations:
+                generation.deadline = 0.0
+            return
+        try:
             for generation in generations:
                 self._end(generation, "cancelled")
             self._interrupt()
+        finally:
+            self._lock.release()
 
     def drain(self, error: FathomError) -> None:
-        """Turns away newcomers and those who wait; those that run go on."""
+        """Turns away newcomers and those who wait; those that have begun go on."""
         with self._lock:
             self._closed = error
-            for generation in list(self.scheduler.waiting):
-                self._end(cast(Generation, generation), error)
+            for generation in self._live():
+                if not generation.started:
+                    self._end(generation, error)
 
     def stop(self, error: FathomError) -> None:
         """Turns away newcomers and ends everything."""
@@ -97,9 +109,12 @@ class Engine:
 
     def close(self) -> None:
         """Ends everything, and the thread."""
-        self.stop(FathomError("shutting_down"))
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        error = FathomError("shutting_down")
+        if self._thread is threading.current_thread():  # the garbage collector calls, perhaps amid a step
+            self._closed = error
+            return self.cancel(self._live(), wait=False)
+        self.stop(error)
+        if thread := self._thread:
             thread.join()
 
     def _run(self) -> None:
@@ -109,6 +124,7 @@ class Engine:
         except Exception as error:  # a fault of ours: better told than waited for
             with self._lock:
                 self._thread = None
+                self.scheduler.failed()
                 for generation in self._live():
                     self._end(generation, error)
             raise
@@ -126,6 +142,7 @@ class Engine:
                     generation.started, generation.cached_tokens = now, start
                 tokens = generation.tokens[start : start + n]
                 self._steps.append((generation, Segment(tokens, start, generation.table, generation.wanted(n))))
+            self._pages.interrupt(False)
             if not self._steps:
                 self._thread = None
             return self._steps
@@ -186,4 +203,4 @@ class Engine:
 
     def _interrupt(self) -> None:
         if self._steps and not any(generation.live for generation, _ in self._steps):
-            self._pages.interrupt()
+            self._pages.interrupt(True)
