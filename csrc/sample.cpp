@@ -7,7 +7,8 @@
 #include <numeric>
 
 // Compiled for several levels, picked by the loader: no fused products, one order of sums, so the bits are the same.
-#if defined(__x86_64__) && defined(__GLIBC__)
+// Not for ThreadSanitizer, which is not there yet when the loader asks.
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__SANITIZE_THREAD__)
 #define FATHOM_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define FATHOM_CLONES
