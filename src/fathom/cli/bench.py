@@ -215,7 +215,9 @@ def _loaded(
 
     check_log(log)
     what = {"model": dummy or model, "dummy": dummy, "dtype": format, "cache_dtype": cache_dtype}
-    return Bench(load_model({**what, "threads": threads, "max_context": context}))
+    llm = load_model({**what, "threads": threads, "max_context": context})
+    note(say("bench.waiting"))
+    return Bench(llm)
 
 
 def _finish(result: dict[str, Any], log: Path | None, fractions: list[tuple[str, float]]) -> None:

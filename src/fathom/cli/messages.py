@@ -335,6 +335,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Append commit, processor, op and fraction of the roof to this file, a JSON line each.",
         "将提交、处理器、算子及占上限的比例逐行以 JSON 追加到此文件。",
     ),
+    "bench.waiting": (
+        "measuring; waits up to 30 s in all for moments in which other processes leave the cores alone",
+        "正在测量；为避开其他进程占用处理器的时刻，最多共等待 30 秒",
+    ),
     "bench.not_quiet": (
         "other processes did not leave the cores alone; measured all the same",
         "其他进程一直占用处理器；仍照常测量",

@@ -59,7 +59,7 @@ class Engine:
             if self._closed:
                 raise self._closed
             if most is not None and len(self.scheduler) >= most:
-                raise FathomError("queue_full", waiting=len(self.scheduler.waiting))
+                raise FathomError("queue_full", waiting=max(0, len(self.scheduler) - self.scheduler.max_running))
             try:
                 for generation in generations:
                     generation.emit, generation.submitted = emit, now
