@@ -85,7 +85,7 @@ def test_a_stream_is_role_deltas_reason_and_usage_and_adds_up_to_the_whole(clien
     for index in (0, 1):
         mine = [chunk.choices[0] for chunk in chunks if chunk.choices[0].index == index]
         assert mine[0].delta.role == "assistant"
-        assert mine[0].delta.content is None
+        assert mine[0].delta.content == ""
         assert "".join(choice.delta.content or "" for choice in mine) == whole.choices[index].message.content
         assert [choice.finish_reason for choice in mine[:-1]] == [None] * (len(mine) - 1)
         assert mine[-1].finish_reason == whole.choices[index].finish_reason

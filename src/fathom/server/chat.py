@@ -119,7 +119,7 @@ class Answer:
         self.take(step)
         if not choice.started:
             choice.started = True
-            yield self._chunk(step.choice, {"role": "assistant", "content": None})
+            yield self._chunk(step.choice, {"role": "assistant", "content": ""})
         if step.delta.text:
             yield self._chunk(step.choice, {"content": step.delta.text}, choice.logprobs)
             choice.logprobs = []
