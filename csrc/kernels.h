@@ -16,6 +16,10 @@ struct Int8Rows {
   const int8_t* q = nullptr;      // (n, cols)
   const float* scale = nullptr;   // (n, cols / 64)
   const int32_t* sums = nullptr;  // (n, cols / 16)
+
+  Int8Rows rows(int64_t begin, int64_t count) const {
+    return {count, cols, q + begin * cols, scale + begin * (cols / kRounded), sums + begin * (cols / 16)};
+  }
 };
 
 // 64 columns of a row of the int8 latent cache: x[k] ~= scale * codes[k], scale in half precision.

@@ -116,21 +116,31 @@ class LatentAttention : public Op {
     return pack_dense(bytes, int64_t(values.size() * sizeof(float)), Type::F32, heads_ * cols, rows, 8, 32);
   }
 
-  // q W_UK of one head: (n, rank).
-  void absorb_queries(Pass& p, Arena& scratch, int64_t h, const float* q, int64_t ldq, int64_t n, float* y,
-                      int64_t ldy) const {
-    if (packed_) {
-      RoundedRows x(scratch, n, nope_);
-      x.fill(p.k, q, ldq, nope_, 0, n);
-      p.k.linear_int8(k_t_, h * rank_, (h + 1) * rank_, x.rows(), y, ldy);
-    } else if (k_t_.codes) {
-      p.k.linear(k_t_, h * rank_, (h + 1) * rank_, q, ldq, n, y, ldy);
-    } else {
-      p.k.linear_t(k_b_, h * kv_stride_, h * kv_stride_ + nope_, q, ldq, n, y, ldy);
-    }
-  }
-  // W_UV c of one head: (n, v); c is rounded where kv_b is packed.
+  // The first row of a head in k_b_ and in v_b_.
+  int64_t key_row(int64_t h) const { return h * (kv_stride_ ? kv_stride_ : nope_); }
   int64_t value_row(int64_t h) const { return kv_stride_ ? h * kv_stride_ + nope_ : h * dv_; }
+
+  // n rows of x as kv_b multiplies them, rounded in `scratch` where it is packed.
+  Operand operand(const Kernels& k, Arena& scratch, const float* x, int64_t ldx, int64_t n, int64_t width) const {
+    if (!packed_) return {x, ldx, n, {}};
+    RoundedRows rounded(scratch, n, width);
+    rounded.fill(k, x, ldx, width, 0, n);
+    return {x, ldx, n, rounded.rows()};
+  }
+  // x W_UK of one head: (n, rank).
+  void absorb(const Kernels& k, int64_t h, const Operand& x, float* y, int64_t ldy) const {
+    if (k_t_.codes) return multiply(k, k_t_, h * rank_, (h + 1) * rank_, x, y, ldy);
+    k.linear_t(k_b_, key_row(h), key_row(h) + nope_, x.x, x.ldx, x.n, y, ldy);
+  }
+  // W_UK c of one head: (n, nope).
+  void expand_keys(const Kernels& k, int64_t h, const Operand& c, float* y, int64_t ldy) const {
+    if (k_b_.codes) return multiply(k, k_b_, key_row(h), key_row(h) + nope_, c, y, ldy);
+    k.linear_t(k_t_, h * rank_, (h + 1) * rank_, c.x, c.ldx, c.n, y, ldy);
+  }
+  // W_UV c of one head: (n, v).
+  void expand_values(const Kernels& k, int64_t h, const Operand& c, float* y, int64_t ldy) const {
+    multiply(k, v_b_, value_row(h), value_row(h) + dv_, c, y, ldy);
+  }
 
   void absorbed(Pass& p, const int64_t* rows, int64_t n) const {
     p.arena.reset();
@@ -151,13 +161,9 @@ class LatentAttention : public Op {
       for (int64_t h = begin; h < end; ++h) {
         for_stretches(rows, n, [&](int64_t row, int64_t count, int64_t at) {
           const float* from = context + (at * heads_ + h) * rank_;
-          float* to = out[row] + h * dv_;
-          int64_t first = value_row(h);
-          if (!packed_) return p.k.linear(v_b_, first, first + dv_, from, heads_ * rank_, count, to, out.ld);
           p.workers[thread].reset();
-          RoundedRows x(p.workers[thread], count, rank_);
-          x.fill(p.k, from, heads_ * rank_, rank_, 0, count);
-          p.k.linear_int8(v_b_, first, first + dv_, x.rows(), to, out.ld);
+          Operand c = operand(p.k, p.workers[thread], from, heads_ * rank_, count, rank_);
+          expand_values(p.k, h, c, out[row] + h * dv_, out.ld);
         });
       }
     });
@@ -184,7 +190,7 @@ class LatentAttention : public Op {
     // Head h of the tokens at, at + 1 ... from their queries (nope | rope).
     void absorb(Pass& p, Arena& scratch, int64_t h, const float* q, int64_t ldq, int64_t n, int64_t at) const {
       auto* rows = scratch.take<float>(n * width);
-      op.absorb_queries(p, scratch, h, q, ldq, n, rows, width);
+      op.absorb(p.k, h, op.operand(p.k, scratch, q, ldq, n, op.nope_), rows, width);
       for (int64_t t = 0; t < n; ++t) {
         float *row = rows + t * width, *to = block(at + t, h / group);
         std::memcpy(row + op.rank_, q + t * ldq + op.nope_, op.rope_ * sizeof(float));
@@ -314,19 +320,10 @@ class LatentAttention : public Op {
     int32_t visible[kQueryBlock];
     for (int64_t base = 0; base < keys; base += kPage) {
       int64_t n_keys = std::min(kPage, keys - base), page = token.table[base / kPage];
-      int64_t key_row = h * (kv_stride_ ? kv_stride_ : nope_), first = value_row(h);
-      if (packed_) {
-        p.k.linear_int8(k_b_, key_row, key_row + nope_, latents.rows(base, n_keys), key, dk);
-        p.k.linear_int8(v_b_, first, first + dv_, latents.rows(base, n_keys), value, dv_);
-      } else {
-        const float* c = p.pages.read(p.k, layer_, page, n_keys, wide);
-        if (k_b_.codes) {
-          p.k.linear(k_b_, key_row, key_row + nope_, c, width, n_keys, key, dk);
-        } else {
-          p.k.linear_t(k_t_, h * rank_, (h + 1) * rank_, c, width, n_keys, key, dk);
-        }
-        p.k.linear(v_b_, first, first + dv_, c, width, n_keys, value, dv_);
-      }
+      Operand c = packed_ ? Operand{nullptr, 0, n_keys, latents.rows().rows(base, n_keys)}
+                          : Operand{p.pages.read(p.k, layer_, page, n_keys, wide), width, n_keys, {}};
+      expand_keys(p.k, h, c, key, dk);
+      expand_values(p.k, h, c, value, dv_);
       for (int64_t j = 0; j < n_keys; ++j) p.pages.copy(p.k, layer_, page, j, rank_, rope_, key + j * dk + nope_);
       for (int64_t i0 = 0; i0 < n; i0 += kQueryBlock) {
         int64_t nq = std::min(kQueryBlock, n - i0), seen = token.position + i0 + 1 - base;  // by the block's first

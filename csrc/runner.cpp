@@ -67,14 +67,7 @@ void OpSpec::expect_shape(const Matrix& w, int64_t rows, int64_t cols) const {
 }
 
 Operand Operand::rows(int64_t begin, int64_t count) const {
-  Operand part{x ? x + begin * ldx : nullptr, ldx, count, q};
-  part.q.n = count;
-  if (q.q) {
-    part.q.q += begin * q.cols;
-    part.q.scale += begin * (q.cols / kRounded);
-    part.q.sums += begin * (q.cols / 16);
-  }
-  return part;
+  return {x ? x + begin * ldx : nullptr, ldx, count, q.q ? q.rows(begin, count) : Int8Rows{}};
 }
 
 Rows Pass::rows(const View& view) const {

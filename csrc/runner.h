@@ -73,10 +73,7 @@ struct RoundedRows {
   void fill(const Kernels& k, const float* x, int64_t ldx, int64_t width, int64_t begin, int64_t count) {
     k.quantize_rows(x, ldx, count, width, q + begin * cols, scale + begin * (cols / kRounded), sums + begin * (cols / 16));
   }
-  Int8Rows rows() const { return rows(0, n); }
-  Int8Rows rows(int64_t begin, int64_t count) const {
-    return {count, cols, q + begin * cols, scale + begin * (cols / kRounded), sums + begin * (cols / 16)};
-  }
+  Int8Rows rows() const { return {n, cols, q, scale, sums}; }
 };
 
 // The form of attention. Auto: tokens in pages that lie wholly inside their segment expanded, others absorbed. So it
