@@ -90,17 +90,18 @@ class Request:
         if params.stop or params.constraints():
             _ = llm.tokenizer  # raises where there is none
         self.answers = []
+        tokenizer = llm.tokenizer if llm.has_tokenizer else None
+        end_ids = llm.end_ids
         for index in range(params.n):
             generation = Generation(
                 prompt,
                 params,
                 vocab_size=llm.config.vocab_size,
                 context=llm.context_length,
-                end_ids=llm.end_ids,
+                end_ids=end_ids,
                 constraint=llm.constraint(params),
                 index=index,
             )
-            tokenizer = llm.tokenizer if llm.has_tokenizer else None
             writer = _Writer(tokenizer, params.stop, strip_space, tool_format) if tokenizer else None
             self.answers.append(Answer(generation, index, writer))
 
