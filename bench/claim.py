@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fathom import LLM
+from fathom.cli.messages import say
 
 
 def arguments(doc: str, rounds: int) -> argparse.ArgumentParser:
@@ -43,5 +44,5 @@ def finish(result: dict[str, Any], lines: Iterable[str]) -> None:
         print(line)
     print(f"other processes took {result['other_cpu_percent']} % of the cores, memory reads {result['read_gb_s']} GB/s")
     if not result["quiet"]:
-        print("other processes did not leave the cores alone; measured all the same", file=sys.stderr)
+        print(say("bench.not_quiet"), file=sys.stderr)
     print(json.dumps(result), flush=True)
