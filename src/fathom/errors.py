@@ -197,6 +197,19 @@ CODES: dict[str, Code] = {
     "route_unknown": Code(404, _MISSING, "no such route: {method} {path}", "没有该接口：{method} {path}"),
     "shutting_down": Code(503, _SERVER, "the server is shutting down", "服务正在关闭"),
     "bench_server": Code(502, _SERVER, "{url}: {problem}", "{url}：{problem}"),
+    # privacy
+    "vault_locked": Code(
+        400,
+        _REQUEST,
+        "{path} can't be opened: this is not its key, or the file was changed",
+        "无法打开 {path}：密钥不对，或文件被改动过",
+    ),
+    "vault_expired": Code(
+        400,
+        _REQUEST,
+        "{path} expired at {when}; what it masked can't be undone any more",
+        "{path} 已于 {when} 过期；其中的遮盖无法再还原",
+    ),
     # machine
     "cpu_level": Code(400, _REQUEST, "FATHOM_CPU: {problem}", "FATHOM_CPU：{problem}"),
     "extra_missing": Code(

@@ -1,0 +1,75 @@
+"""A set of strings that is searched for from left to right, the longest at each place, and may grow.
+
+Words are kept by their first character and length, so that a place costs as many look-ups as there are lengths that
+begin like it, however many words there are.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator
+
+__all__ = ["Literals"]
+
+
+class Literals:
+    """Not thread-safe; whoever shares one holds a lock."""
+
+    def __init__(self, words: Iterable[str] = ()) -> None:
+        self._words: set[str] = set()
+        self._lengths: dict[str, list[int]] = {}  # first character -> lengths, shortest first
+        self._sorted: list[str] | None = None  # for prefixes; made when asked for
+        self._first: re.Pattern[str] | None = None
+        self.longest = 0  # code points
+        for word in words:
+            self.add(word)
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def add(self, word: str) -> None:
+        if not word or word in self._words:
+            return
+        self._words.add(word)
+        self._sorted = None
+        self.longest = max(self.longest, len(word))
+        if word[0] not in self._lengths:
+            self._lengths[word[0]] = []
+            self._first = None
+        lengths = self._lengths[word[0]]
+        if len(word) not in lengths:
+            insort(lengths, len(word))
+
+    def starts(self, text: str, start: int = 0) -> Iterator[int]:
+        """Every place at or after ``start`` where a word could begin, by its first character."""
+        if not self._words:
+            return
+        if self._first is None:
+            self._first = re.compile(f"[{''.join(map(re.escape, self._lengths))}]")
+        for hit in self._first.finditer(text, start):
+            yield hit.start()
+
+    def at(self, text: str, place: int) -> str | None:
+        """The longest word that stands at ``place``, where one of them could begin."""
+        for length in reversed(self._lengths[text[place]]):
+            if (word := text[place : place + length]) in self._words:
+                return word
+        return None
+
+    def begins(self, piece: str) -> bool:
+        """Some word begins with ``piece`` and is longer."""
+        if self._sorted is None:
+            self._sorted = sorted(self._words)
+        place = bisect_left(self._sorted, piece)
+        if place < len(self._sorted) and self._sorted[place] == piece:
+            place += 1
+        return place < len(self._sorted) and self._sorted[place].startswith(piece)
+
+    def find(self, text: str) -> Iterator[tuple[int, int]]:
+        """Disjoint (start, end) of words in ``text``, leftmost and longest first."""
+        done = 0
+        for place in self.starts(text):
+            if place >= done and (word := self.at(text, place)) is not None:
+                done = place + len(word)
+                yield place, done

@@ -1,0 +1,159 @@
+"""What a mask replaced, so that it can be put back: the pairs of one request or one file.
+
+A placeholder is ``⟦PERSON_1⟧``: type and number in order of appearance, so that the same conversation is masked into
+the same text and a model's prefix cache keeps working. It ends itself, so none is the beginning of another.
+
+On disk a vault is one sealed box: magic, time of expiry (8 bytes, seconds since 1970, big-endian, 0: never), nonce (12
+bytes), then AES-256-GCM over UTF-8 JSON, whose authenticated data are the bytes before it. In memory nothing is sealed:
+Python can't overwrite strings, so :meth:`Vault.clear` only lets go of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fathom.errors import FathomError
+from fathom.files import atomic_file, errors_of
+
+from .literals import Literals
+
+if TYPE_CHECKING:  # imported where it is used: most vaults never touch a disk
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+__all__ = ["CLOSE", "KEY_BYTES", "OPEN", "Vault"]
+
+OPEN, CLOSE = "⟦", "⟧"
+KEY_BYTES = 32
+_MAGIC = b"fathom-vault-1\n"
+_HEADER = len(_MAGIC) + 8 + 12  # bytes before the sealed part
+_TOKEN = re.compile(rf"{OPEN}([A-Z][A-Z_]{{0,39}})_([1-9][0-9]{{0,17}}){CLOSE}")
+
+
+class Vault:
+    """Pairs of token and value; thread-safe, but made for one request or file and never shared between two.
+
+    ``repr`` shows how many there are, never what.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._pairs: dict[str, tuple[str, str]] = {}  # token -> (type, value)
+        self._tokens: dict[tuple[str, str], str] = {}  # (type, value) -> token
+        self._types: dict[str, str] = {}  # value -> the first type it had
+        self._numbers: dict[str, int] = {}  # type -> last number
+        self._literals = Literals()  # the tokens
+
+    @classmethod
+    def of(cls, tokens: Mapping[str, str]) -> Vault:
+        """A vault of pairs from elsewhere, token to value; the type of a token that names none is CUSTOM."""
+        vault = cls()
+        for token, value in tokens.items():
+            named = _TOKEN.fullmatch(token)
+            vault.keep(named[1] if named else "CUSTOM", value, token)
+        return vault
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __repr__(self) -> str:
+        return f"Vault({len(self)} pairs)"
+
+    def token(self, type: str, value: str) -> str:
+        """The placeholder of ``value``: the one it has, or a new one with the next number of its type."""
+        with self._lock:
+            if (token := self._tokens.get((type, value))) is None:
+                token = f"{OPEN}{type}_{self._numbers.get(type, 0) + 1}{CLOSE}"
+                self.keep(type, value, token)
+            return token
+
+    def keep(self, type: str, value: str, token: str) -> None:
+        """Notes that ``token`` stands for ``value``; a token stands for one value only."""
+        with self._lock:
+            if not token or self._pairs.get(token, (type, value)) != (type, value):
+                raise FathomError(
+                    "parameter_invalid", param="vault", problem="a token is empty or stands for two values"
+                )
+            self._pairs[token] = type, value
+            self._tokens.setdefault((type, value), token)
+            self._types.setdefault(value, type)
+            self._literals.add(token)
+            if (named := _TOKEN.fullmatch(token)) is not None:
+                self._numbers[named[1]] = max(self._numbers.get(named[1], 0), int(named[2]))
+
+    def value(self, token: str) -> str | None:
+        pair = self._pairs.get(token)
+        return None if pair is None else pair[1]
+
+    def token_of(self, type: str, value: str) -> str | None:
+        """The token ``value`` has already."""
+        return self._tokens.get((type, value))
+
+    def tokens(self) -> Mapping[str, str]:
+        """A copy: token to value, in order of appearance."""
+        with self._lock:
+            return {token: value for token, (_, value) in self._pairs.items()}
+
+    def types(self) -> Mapping[str, str]:
+        """A copy: value to the first type it was masked as."""
+        with self._lock:
+            return dict(self._types)
+
+    def literals(self) -> Literals:
+        """The tokens, to be searched for; a copy that does not grow."""
+        with self._lock:
+            return Literals(self._pairs)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._forget()
+
+    def save(self, path: str | Path, key: bytes, *, expires: datetime | None = None) -> None:
+        """Writes the pairs sealed with ``key`` (32 bytes), all or nothing, readable by the owner only."""
+        with self._lock:
+            pairs = [(token, type, value) for token, (type, value) in self._pairs.items()]
+        until = 0 if expires is None else max(1, int(expires.timestamp()))
+        header = _MAGIC + until.to_bytes(8, "big") + os.urandom(12)
+        plain = json.dumps(pairs).encode()  # ASCII: a lone surrogate has no UTF-8
+        with atomic_file(Path(path)) as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(header + _cipher(key).encrypt(header[-12:], plain, header))
+
+    @classmethod
+    def load(cls, path: str | Path, key: bytes) -> Vault:
+        """The vault that :meth:`save` wrote. A wrong key and a changed file look the same: ``vault_locked``."""
+        with errors_of(path):
+            data = Path(path).read_bytes()
+        if not data.startswith(_MAGIC) or len(data) < _HEADER:
+            raise FathomError("file_malformed", path=path, format="vault", problem="it does not begin like one")
+        header = data[:_HEADER]
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            plain = _cipher(key).decrypt(header[-12:], data[_HEADER:], header)
+        except InvalidTag:
+            raise FathomError("vault_locked", path=path) from None
+        until = int.from_bytes(header[len(_MAGIC) : -12], "big")
+        if until and datetime.now(UTC).timestamp() >= until:
+            raise FathomError("vault_expired", path=path, when=datetime.fromtimestamp(until, UTC).isoformat())
+        vault = cls()
+        for token, type, value in json.loads(plain):
+            vault.keep(type, value, token)
+        return vault
+
+
+def _cipher(key: bytes) -> AESGCM:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    if len(key) != KEY_BYTES:
+        raise FathomError("parameter_invalid", param="key", problem=f"{len(key)} bytes, expected {KEY_BYTES}")
+    return AESGCM(key)
