@@ -1,7 +1,7 @@
 """A set of strings that is searched for from left to right, the longest at each place, and may grow.
 
-Words are kept by their first character and length, so that a place costs as many look-ups as there are lengths that
-begin like it, however many words there are.
+Words are kept by their first two characters and length, so that a place costs as many look-ups as there are lengths
+that begin like it, however many words there are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ class Literals:
 
     def __init__(self, words: Iterable[str] = ()) -> None:
         self._words: set[str] = set()
-        self._lengths: dict[str, list[int]] = {}  # first character -> lengths, shortest first
+        self._lengths: dict[str, list[int]] = {}  # first two characters -> lengths, shortest first
+        self._firsts: set[str] = set()  # first characters
         self._sorted: list[str] | None = None  # for prefixes; made when asked for
         self._first: re.Pattern[str] | None = None
         self.longest = 0  # code points
@@ -34,10 +35,10 @@ class Literals:
         self._words.add(word)
         self._sorted = None
         self.longest = max(self.longest, len(word))
-        if word[0] not in self._lengths:
-            self._lengths[word[0]] = []
+        if word[0] not in self._firsts:
+            self._firsts.add(word[0])
             self._first = None
-        lengths = self._lengths[word[0]]
+        lengths = self._lengths.setdefault(word[:2], [])
         if len(word) not in lengths:
             insort(lengths, len(word))
 
@@ -46,16 +47,16 @@ class Literals:
         if not self._words:
             return
         if self._first is None:
-            self._first = re.compile(f"[{''.join(map(re.escape, self._lengths))}]")
+            self._first = re.compile(f"[{''.join(map(re.escape, self._firsts))}]")
         for hit in self._first.finditer(text, start):
             yield hit.start()
 
     def at(self, text: str, place: int) -> str | None:
         """The longest word that stands at ``place``, where one of them could begin."""
-        for length in reversed(self._lengths[text[place]]):
+        for length in reversed(self._lengths.get(text[place : place + 2], ())):
             if (word := text[place : place + length]) in self._words:
                 return word
-        return None
+        return text[place] if text[place] in self._words else None
 
     def begins(self, piece: str) -> bool:
         """Some word begins with ``piece`` and is longer."""

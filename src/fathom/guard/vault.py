@@ -27,10 +27,13 @@ from .literals import Literals
 if TYPE_CHECKING:  # imported where it is used: most vaults never touch a disk
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["CLOSE", "KEY_BYTES", "OPEN", "Vault"]
+__all__ = ["CLOSE", "KEY_BYTES", "LITERAL", "LONGEST", "OPEN", "Vault"]
 
 OPEN, CLOSE = "⟦", "⟧"
+LITERAL = "LITERAL"  # the type of the user's own characters that look like a token
 KEY_BYTES = 32
+LONGEST = 64  # code points of a value that is looked for without its context, and of a surrogate
+_NUMBER = re.compile(r"[0-9 .()+-]*")
 _MAGIC = b"fathom-vault-1\n"
 _HEADER = len(_MAGIC) + 8 + 12  # bytes before the sealed part
 _TOKEN = re.compile(rf"{OPEN}([A-Z][A-Z_]{{0,39}})_([1-9][0-9]{{0,17}}){CLOSE}")
@@ -48,10 +51,12 @@ class Vault:
 
     def _forget(self) -> None:
         self._pairs: dict[str, tuple[str, str]] = {}  # token -> (type, value)
-        self._tokens: dict[tuple[str, str], str] = {}  # (type, value) -> token
+        self._placeholders: dict[tuple[str, str], str] = {}  # (type, value) -> token
+        self._surrogates: dict[tuple[str, str], str] = {}  # the same for tokens that look like values
         self._types: dict[str, str] = {}  # value -> the first type it had
         self._numbers: dict[str, int] = {}  # type -> last number
-        self._literals = Literals()  # the tokens
+        self._lookalikes = Literals([OPEN])  # what a text of the user's must not hold beside tokens
+        self._known = Literals()  # values that are meant wherever they stand
 
     @classmethod
     def of(cls, tokens: Mapping[str, str]) -> Vault:
@@ -71,7 +76,7 @@ class Vault:
     def token(self, type: str, value: str) -> str:
         """The placeholder of ``value``: the one it has, or a new one with the next number of its type."""
         with self._lock:
-            if (token := self._tokens.get((type, value))) is None:
+            if (token := self._placeholders.get((type, value))) is None:
                 token = f"{OPEN}{type}_{self._numbers.get(type, 0) + 1}{CLOSE}"
                 self.keep(type, value, token)
             return token
@@ -80,33 +85,50 @@ class Vault:
         """Notes that ``token`` stands for ``value``; a token stands for one value only."""
         with self._lock:
             if not token or self._pairs.get(token, (type, value)) != (type, value):
-                raise FathomError(
-                    "parameter_invalid", param="vault", problem="a token is empty or stands for two values"
-                )
+                raise FathomError("parameter_invalid", param="vault", problem="an empty token, or one of two values")
             self._pairs[token] = type, value
-            self._tokens.setdefault((type, value), token)
-            self._types.setdefault(value, type)
-            self._literals.add(token)
+            self.note(type, value)
+            if token[0] != OPEN:
+                self._lookalikes.add(token)
+                self._surrogates.setdefault((type, value), token)
+                return
+            self._placeholders.setdefault((type, value), token)
             if (named := _TOKEN.fullmatch(token)) is not None:
                 self._numbers[named[1]] = max(self._numbers.get(named[1], 0), int(named[2]))
+
+    def note(self, type: str, value: str) -> None:
+        """``value`` is personal wherever it stands from now on, whether or not it has a token yet."""
+        with self._lock:
+            if type != LITERAL and self._types.setdefault(value, type) and _stands_alone(value):
+                self._known.add(value)
 
     def value(self, token: str) -> str | None:
         pair = self._pairs.get(token)
         return None if pair is None else pair[1]
 
-    def token_of(self, type: str, value: str) -> str | None:
-        """The token ``value`` has already."""
-        return self._tokens.get((type, value))
+    def surrogate(self, type: str, value: str) -> str | None:
+        """The token that looks like a value, if ``value`` has one."""
+        return self._surrogates.get((type, value))
+
+    def is_taken(self, text: str) -> bool:
+        """A token or a value is this text."""
+        return text in self._pairs or text in self._types
+
+    def find_values(self, text: str) -> list[tuple[int, int, str]]:
+        """(start, end, type) of every value it knows, whole words and numbers only, sorted and disjoint."""
+        with self._lock:
+            places = [(start, end) for start, end in self._known.find(text) if _is_whole(text, start, end)]
+            return [(start, end, self._types[text[start:end]]) for start, end in places]
+
+    def find_lookalikes(self, text: str) -> list[tuple[int, int]]:
+        """(start, end) of what could be taken for a token in a text that was not masked yet."""
+        with self._lock:
+            return list(self._lookalikes.find(text))
 
     def tokens(self) -> Mapping[str, str]:
         """A copy: token to value, in order of appearance."""
         with self._lock:
             return {token: value for token, (_, value) in self._pairs.items()}
-
-    def types(self) -> Mapping[str, str]:
-        """A copy: value to the first type it was masked as."""
-        with self._lock:
-            return dict(self._types)
 
     def literals(self) -> Literals:
         """The tokens, to be searched for; a copy that does not grow."""
@@ -149,6 +171,23 @@ class Vault:
         for token, type, value in json.loads(plain):
             vault.keep(type, value, token)
         return vault
+
+
+def _stands_alone(value: str) -> bool:
+    """Long enough to be meant wherever it stands, and short enough to be searched for at every place."""
+    least = 2 if not value.isascii() else 5 if _NUMBER.fullmatch(value) else 3
+    return least <= len(value) <= LONGEST
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    """No part of a longer word or number in Latin letters and digits."""
+    before = start > 0 and _joins(text[start - 1]) and _joins(text[start])
+    after = end < len(text) and _joins(text[end - 1]) and _joins(text[end])
+    return not before and not after
+
+
+def _joins(character: str) -> bool:
+    return character.isascii() and character.isalnum()
 
 
 def _cipher(key: bytes) -> AESGCM:

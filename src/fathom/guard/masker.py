@@ -1,0 +1,148 @@
+"""Masks texts and puts the values back.
+
+``unmask(mask(x)) == x`` for every string under the operators that can be undone: what stands in the user's text and
+could be taken for a token is masked like a value. A value found once is masked wherever it stands in the same call,
+and in later calls with the same vault, also where its context would not have given it away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from fathom.errors import FathomError
+
+from .entities import DEFAULT_TYPES, ENTITIES
+from .operators import OPERATORS, REVERSIBLE, irreversible
+from .scan import Scanner
+from .spans import Span
+from .stream import Unmasker
+from .vault import LITERAL, Vault
+
+__all__ = ["Masked", "Masker"]
+
+_LEAST_KEY = 16  # bytes of a key for hashes
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Masked:
+    """A masked text, what was found in the original (places in its code points), and the pairs to undo it."""
+
+    text: str
+    entities: list[Span]
+    vault: Vault
+
+    def __repr__(self) -> str:  # never the text: what was not found stands in it
+        return f"Masked({len(self.text)} characters, {len(self.entities)} entities, {self.vault!r})"
+
+
+class Masker:
+    """Compiled once and shared between threads; every request or file brings its own vault.
+
+    ``operator`` is one of :data:`OPERATORS` for all types, or a mapping of type to operator (others: placeholder).
+    ``key``: at least 16 bytes, for the operator hash. The other arguments are :class:`Scanner`'s.
+    """
+
+    def __init__(
+        self,
+        types: Collection[str] = DEFAULT_TYPES,
+        *,
+        operator: str | Mapping[str, str] = "placeholder",
+        dictionary: Mapping[str, str] = {},
+        patterns: Mapping[str, str] = {},
+        allow: Collection[str] = (),
+        threshold: float = 0.5,
+        key: bytes | None = None,
+    ) -> None:
+        named = {"": operator} if isinstance(operator, str) else operator
+        for type, name in named.items():
+            if name not in OPERATORS:
+                raise FathomError("choice_unknown", what="operator", found=name, known=", ".join(OPERATORS))
+            if type and type not in ENTITIES:
+                raise FathomError("choice_unknown", what="type", found=type, known=", ".join(ENTITIES))
+        if "hash" in named.values() and (key is None or len(key) < _LEAST_KEY):
+            problem = f"the operator hash needs a key of {_LEAST_KEY} bytes or more"
+            raise FathomError("parameter_invalid", param="key", problem=problem)
+        default = operator if isinstance(operator, str) else "placeholder"
+        self._operators = {type: named.get(type, default) for type in ENTITIES}
+        self._key = key or b""
+        self._scanner = Scanner(types, dictionary=dictionary, patterns=patterns, allow=allow, threshold=threshold)
+
+    @property
+    def is_reversible(self) -> bool:
+        """Everything it masks can be put back."""
+        return REVERSIBLE.issuperset(self._operators.values())
+
+    def find(self, text: str) -> list[Span]:
+        """What would be masked, sorted and disjoint, in code points of ``text``."""
+        return self._find_all([text], Vault())[0]
+
+    def mask(self, text: str, vault: Vault | None = None) -> Masked:
+        """``text`` without what is personal in it. A vault of an earlier text gives the same values the same tokens."""
+        return self.mask_all([text], vault)[0]
+
+    def mask_all(self, texts: Sequence[str], vault: Vault | None = None) -> list[Masked]:
+        """The same for texts that belong together, such as the messages of a conversation: what is found in one is
+        masked in all, and no surrogate equals anything in any of them."""
+        vault = Vault() if vault is None else vault
+        found = self._find_all(texts, vault)
+        return [
+            Masked(self._replaced(text, spans, vault), spans, vault) for text, spans in zip(texts, found, strict=True)
+        ]
+
+    def unmask(self, text: str, vault: Vault) -> str:
+        return Unmasker(vault).feed(text, end=True)
+
+    def _find_all(self, texts: Sequence[str], vault: Vault) -> list[list[Span]]:
+        found = [self._scanner.find(text) for text in texts]
+        for text, spans in zip(texts, found, strict=True):
+            for span in spans:
+                vault.note(span.type, text[span.start : span.end])
+        return [_spread(text, spans, vault) for text, spans in zip(texts, found, strict=True)]
+
+    def _replaced(self, text: str, spans: Sequence[Span], vault: Vault) -> str:
+        masked, surrogates = self._with(text, spans, vault, self._operators)
+        if surrogates and self.is_reversible and self.unmask(masked, vault) != text:
+            # a surrogate and its neighbours read as another one: placeholders can't
+            masked, _ = self._with(text, spans, vault, dict.fromkeys(ENTITIES, "placeholder"))
+        return masked
+
+    def _with(self, text: str, spans: Sequence[Span], vault: Vault, operators: Mapping[str, str]) -> tuple[str, int]:
+        """The masked text and how many surrogates it holds."""
+        pieces: list[str] = []
+        done = surrogates = 0
+        keep = not REVERSIBLE.isdisjoint(operators.values())
+        for span in spans:
+            gap, value, operator = text[done : span.start], text[span.start : span.end], operators[span.type]
+            pieces.append(_protected(gap, vault) if keep else gap)
+            surrogate = vault.surrogate(span.type, value) if operator == "surrogate" else None
+            if surrogate is not None:
+                surrogates += 1
+                pieces.append(surrogate)
+            elif operator in REVERSIBLE:
+                pieces.append(vault.token(span.type, value))
+            else:
+                pieces.append(irreversible(operator, span.type, value, self._key))
+            done = span.end
+        pieces.append(_protected(text[done:], vault) if keep else text[done:])
+        return "".join(pieces), surrogates
+
+
+def _protected(text: str, vault: Vault) -> str:
+    """Text between values: what could be taken for a token becomes a placeholder, so that all tokens are ours."""
+    pieces: list[str] = []
+    done = 0
+    for start, end in vault.find_lookalikes(text):
+        pieces += text[done:start], vault.token(LITERAL, text[start:end])
+        done = end
+    return "".join([*pieces, text[done:]])
+
+
+def _spread(text: str, spans: list[Span], vault: Vault) -> list[Span]:
+    """``spans`` and, between them, every other place of a value the vault knows."""
+    more: list[Span] = []
+    done = 0
+    for stop, resume in [*((span.start, span.end) for span in spans), (len(text), len(text))]:
+        more += (Span(done + start, done + end, type, 1.0) for start, end, type in vault.find_values(text[done:stop]))
+        done = resume
+    return sorted([*spans, *more], key=lambda span: span.start) if more else spans
