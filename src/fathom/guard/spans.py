@@ -1,17 +1,31 @@
-"""Where something was found."""
+"""What was found where, and which of two findings that overlap is kept."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-__all__ = ["Span"]
+__all__ = ["Span", "disjoint"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """Code points ``start`` to ``end`` (excluded) of the original text hold a value of ``type``."""
+    """One entity: ``text[start:end]`` in code points of the original text, its type, and how sure we are (0 to 1)."""
 
     start: int
     end: int
     type: str
-    score: float  # 0 to 1
+    score: float
+
+
+def disjoint(spans: Iterable[Span]) -> list[Span]:
+    """The spans that remain, sorted. Nothing that was found is uncovered: of two that overlap the stronger (then the
+    longer) gives the type, and where neither holds the other, it grows over both."""
+    kept: list[Span] = []
+    for span in sorted(spans):
+        while kept and span.start < kept[-1].end:
+            last = kept.pop()
+            strong = max(last, span, key=lambda s: (s.score, s.end - s.start))
+            span = replace(strong, start=last.start, end=max(last.end, span.end))
+        kept.append(span)
+    return kept

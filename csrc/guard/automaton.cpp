@@ -1,0 +1,75 @@
+#include "automaton.h"
+
+#include <algorithm>
+#include <map>
+
+namespace guard {
+namespace {
+
+uint32_t lower(uint32_t c) { return c - 'A' < 26u ? c | 32 : c; }
+
+}  // namespace
+
+Automaton::Automaton(const std::vector<std::u32string>& words, const std::vector<int32_t>& ids)
+    : states_(1), root_(0x10000, 0) {
+  std::vector<std::map<uint32_t, int32_t>> next(1);
+  for (size_t w = 0; w < words.size(); ++w) {
+    if (words[w].empty()) continue;
+    int32_t at = 0;
+    for (char32_t raw : words[w]) {
+      auto [edge, fresh] = next[at].try_emplace(lower(raw), int32_t(states_.size()));
+      int32_t to = edge->second;
+      if (fresh) {
+        next.emplace_back();
+        states_.emplace_back();
+        states_.back().depth = states_[at].depth + 1;
+      }
+      at = to;
+    }
+    words_.push_back({ids[w], states_[at].first});
+    states_[at].first = int32_t(words_.size()) - 1;
+  }
+  for (size_t s = 0; s < states_.size(); ++s) {
+    states_[s].edges = uint32_t(edges_.size());
+    states_[s].count = uint32_t(next[s].size());
+    for (auto [c, to] : next[s]) edges_.push_back({c, to});
+  }
+  for (auto [c, to] : next[0])
+    if (c < root_.size()) root_[c] = to;
+  std::vector<int32_t> queue{0};  // breadth first: the failure state of a parent is ready before its children
+  for (size_t head = 0; head < queue.size(); ++head) {
+    int32_t s = queue[head];
+    for (auto [c, to] : next[s]) {
+      states_[to].fail = s == 0 ? 0 : step(states_[s].fail, c);
+      states_[to].out = states_[to].first >= 0 ? to : states_[states_[to].fail].out;
+      queue.push_back(to);
+    }
+  }
+}
+
+int32_t Automaton::step(int32_t state, uint32_t c) const {
+  for (;;) {
+    if (state == 0 && c < root_.size()) return root_[c];
+    const State& s = states_[state];
+    const Edge* begin = edges_.data() + s.edges;
+    const Edge* end = begin + s.count;
+    const Edge* edge = std::lower_bound(begin, end, c, [](const Edge& e, uint32_t value) { return e.c < value; });
+    if (edge != end && edge->c == c) return edge->to;
+    if (state == 0) return 0;
+    state = s.fail;
+  }
+}
+
+std::vector<Hit> Automaton::find(const Text& text) const {
+  std::vector<Hit> hits;
+  int32_t state = 0;
+  for (Py_ssize_t i = 0; i < text.size(); ++i) {
+    state = step(state, lower(text[i]));
+    for (int32_t s = states_[state].out; s >= 0; s = states_[states_[s].fail].out)
+      for (int32_t w = states_[s].first; w >= 0; w = words_[w].next)
+        hits.push_back({int32_t(i + 1 - states_[s].depth), int32_t(i + 1), words_[w].id});
+  }
+  return hits;
+}
+
+}  // namespace guard

@@ -1,0 +1,46 @@
+// Aho-Corasick: every occurrence of every word of a list, in one pass over the text.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "text.h"
+
+namespace guard {
+
+struct Hit {
+  int32_t start, end, id;
+};
+
+class Automaton {
+ public:
+  // Words are matched without regard to the case of ASCII letters; an empty word never matches.
+  Automaton(const std::vector<std::u32string>& words, const std::vector<int32_t>& ids);
+  std::vector<Hit> find(const Text& text) const;  // by end, the longer first
+
+ private:
+  struct State {
+    int32_t fail = 0;
+    int32_t depth = 0;
+    int32_t out = -1;   // the nearest state along the failure links, itself included, that ends a word
+    int32_t first = -1; // of words_ that end here
+    uint32_t edges = 0, count = 0;
+  };
+  struct Edge {
+    uint32_t c;
+    int32_t to;
+  };
+  struct Word {
+    int32_t id, next;
+  };
+  int32_t step(int32_t state, uint32_t c) const;
+
+  std::vector<State> states_;
+  std::vector<Edge> edges_;           // of one state: sorted by c
+  std::vector<int32_t> root_;         // by code point below 0x10000
+  std::vector<Word> words_;
+};
+
+}  // namespace guard

@@ -1,0 +1,69 @@
+// The extension module fathom._guard: the passes over a whole text that guard/ makes.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "automaton.h"
+#include "fold.h"
+#include "runs.h"
+
+namespace nb = nanobind;
+using guard::Text;
+
+namespace {
+
+// An array that owns `rows` x `columns` of int32, copied from structs of so many int32.
+template <typename Row>
+nb::object table(const std::vector<Row>& rows, size_t columns) {
+  auto* data = new int32_t[rows.size() * columns];
+  if (!rows.empty()) std::memcpy(data, rows.data(), rows.size() * columns * sizeof(int32_t));
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<int32_t*>(p); });
+  size_t shape[2] = {rows.size(), columns};
+  return nb::cast(nb::ndarray<nb::numpy, int32_t>(data, columns == 1 ? 1 : 2, shape, owner));
+}
+
+nb::object fold(nb::str text) {
+  guard::Folded folded = guard::fold(Text(text.ptr()));
+  if (folded.same) return nb::make_tuple(text, nb::none());
+  nb::object shadow = nb::steal(
+      PyUnicode_FromKindAndData(PyUnicode_4BYTE_KIND, folded.text.data(), Py_ssize_t(folded.text.size())));
+  if (!shadow.is_valid()) throw nb::python_error();
+  return nb::make_tuple(shadow, table(folded.origin, 1));
+}
+
+std::u32string code_points(nb::handle str) {
+  Text text(str.ptr());
+  std::u32string points;
+  for (Py_ssize_t i = 0; i < text.size(); ++i) points += char32_t(text[i]);
+  return points;
+}
+
+}  // namespace
+
+NB_MODULE(_guard, m) {
+  nb::set_leak_warnings(false);
+  m.def("fold", &fold, nb::arg("text"));
+  m.def(
+      "runs",
+      [](nb::str text, int digits) { return table(guard::runs(Text(text.ptr()), digits), 3); },
+      nb::arg("text"), nb::arg("digits"));
+  nb::class_<guard::Automaton>(m, "Automaton")
+      .def(
+          "__init__",
+          [](guard::Automaton* self, nb::list words, nb::list ids) {
+            std::vector<std::u32string> list;
+            std::vector<int32_t> numbers;
+            for (nb::handle word : words) list.push_back(code_points(nb::cast<nb::str>(word)));
+            for (nb::handle id : ids) numbers.push_back(nb::cast<int32_t>(id));
+            if (list.size() != numbers.size()) throw nb::value_error("as many ids as words");
+            new (self) guard::Automaton(list, numbers);
+          },
+          nb::arg("words"), nb::arg("ids"))
+      .def(
+          "find",
+          [](const guard::Automaton& self, nb::str text) { return table(self.find(Text(text.ptr())), 3); },
+          nb::arg("text"));
+}

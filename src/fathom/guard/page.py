@@ -1,0 +1,98 @@
+"""What a recogniser reads: a text as the eye sees it, the words found in it, the stretches where numbers stand."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+from fathom import _guard
+
+from .spans import Span
+
+__all__ = ["Found", "Lexicon", "Page", "Shadow", "Word"]
+
+
+class Found(NamedTuple):
+    """A finding in coordinates of the shadow text."""
+
+    start: int
+    end: int
+    type: str
+    score: float
+
+
+class Word(NamedTuple):
+    """An occurrence of a word of the lexicon."""
+
+    start: int
+    end: int
+    number: int  # of the word within its class
+
+
+class Shadow:
+    """``text`` is ``original`` with full-width, circled and mathematical forms made plain and invisible characters
+    removed; every place in it leads back to the original."""
+
+    def __init__(self, original: str) -> None:
+        self.original = original
+        self.text, self._origin = _guard.fold(original)
+
+    def span(self, found: Found) -> Span:
+        """The finding in the original: from its first character to its last, with whatever was hidden between."""
+        start, end, type, score = found
+        if self._origin is not None:
+            start, end = int(self._origin[start]), int(self._origin[end - 1]) + 1
+        return Span(start, end, type, score)
+
+
+class Lexicon:
+    """Classes of words, all found in one pass; ASCII letters match in either case."""
+
+    def __init__(self, classes: Mapping[str, Sequence[str]]) -> None:
+        self._names: list[str] = []
+        self._indices: list[int] = []
+        words: list[str] = []
+        for name, members in classes.items():
+            for index, word in enumerate(members):
+                words.append(word)
+                self._names.append(name)
+                self._indices.append(index)
+        self._automaton = _guard.Automaton(words, list(range(len(words))))
+
+    def find(self, text: str) -> dict[str, list[Word]]:
+        """Class name -> its occurrences, by end."""
+        hits: dict[str, list[Word]] = {}
+        for start, end, number in self._automaton.find(text).tolist():
+            hits.setdefault(self._names[number], []).append(Word(start, end, self._indices[number]))
+        return hits
+
+
+class Page:
+    """One window of a text, read once, for all recognisers."""
+
+    def __init__(self, shadow: Shadow, lexicon: Lexicon) -> None:
+        self.text = shadow.text
+        self.words = lexicon.find(shadow.text)
+        self._ends = {name: [word.end for word in words] for name, words in self.words.items()}
+
+    @cached_property
+    def runs(self) -> list[tuple[int, int, int]]:
+        """(start, end, digits) of stretches of words with digits, joined by separators; at least 4 digits."""
+        return [(start, end, digits) for start, end, digits in _guard.runs(self.text, 4).tolist()]
+
+    def near(self, name: str, start: int, end: int, before: int = 24, after: int = 12) -> bool:
+        """Whether a word of this class ends within ``before`` characters before, or begins within ``after`` after."""
+        return any(True for _ in self.around(name, start, end, before, after))
+
+    def around(self, name: str, start: int, end: int, before: int = 24, after: int = 12) -> Iterator[Word]:
+        words = self.words.get(name)
+        if words is None:
+            return
+        at = bisect_left(self._ends[name], start - before)
+        for word in words[at:]:
+            if word.start > end + after:
+                break
+            if word.end <= start or word.start >= end:
+                yield word
