@@ -74,3 +74,12 @@ class Literals:
             if place >= done and (word := self.at(text, place)) is not None:
                 done = place + len(word)
                 yield place, done
+
+    def occurring(self, text: str) -> set[str]:
+        """The words that stand anywhere in ``text``, also inside one another."""
+        return {
+            word
+            for place in self.starts(text)
+            for length in (1, *self._lengths.get(text[place : place + 2], ()))
+            if (word := text[place : place + length]) in self._words
+        }

@@ -17,6 +17,7 @@ from .operators import OPERATORS, REVERSIBLE, irreversible
 from .scan import Scanner
 from .spans import Span
 from .stream import Unmasker
+from .surrogates import assign
 from .vault import LITERAL, Vault
 
 __all__ = ["Masked", "Masker"]
@@ -86,6 +87,13 @@ class Masker:
         masked in all, and no surrogate equals anything in any of them."""
         vault = Vault() if vault is None else vault
         found = self._find_all(texts, vault)
+        fresh = {
+            (span.type, text[span.start : span.end]): None
+            for text, spans in zip(texts, found, strict=True)
+            for span in spans
+            if self._operators[span.type] == "surrogate"
+        }
+        assign(fresh, texts, vault)
         return [
             Masked(self._replaced(text, spans, vault), spans, vault) for text, spans in zip(texts, found, strict=True)
         ]

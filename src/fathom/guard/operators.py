@@ -1,6 +1,6 @@
 """What stands in place of a value. Placeholders and surrogates can be undone; the others here can't.
 
-partial: the ends stay, ``138****5678``; never more than half of the letters and digits. hash: type and 48 bits of
+partial: the ends stay, ``138****5678``; never more than two thirds of the letters and digits. hash: type and 48 bits of
 HMAC-SHA256 under the caller's key, equal for equal values and nothing else. redact: the type alone.
 """
 
@@ -59,8 +59,8 @@ def _partial(type: str, value: str) -> str:
 def _starred(value: str, head: int, tail: int) -> str:
     """Separators stay; everything else between the first ``head`` and last ``tail`` letters and digits is a star."""
     count = sum(map(str.isalnum, value))
-    if 2 * (head + tail) > count:  # too short: less stays
-        head, tail = min(head, count // 2), 0
+    if 3 * (head + tail) > 2 * count:  # too short: less stays
+        head, tail = min(head, count // 3), 0
 
     def characters() -> Iterator[str]:
         seen = 0

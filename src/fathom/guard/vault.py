@@ -54,7 +54,8 @@ class Vault:
         self._placeholders: dict[tuple[str, str], str] = {}  # (type, value) -> token
         self._surrogates: dict[tuple[str, str], str] = {}  # the same for tokens that look like values
         self._types: dict[str, str] = {}  # value -> the first type it had
-        self._numbers: dict[str, int] = {}  # type -> last number
+        self._numbers: dict[str, int] = {}  # type -> last number of a placeholder
+        self._draws: dict[str, int] = {}  # the same for surrogates
         self._lookalikes = Literals([OPEN])  # what a text of the user's must not hold beside tokens
         self._known = Literals()  # values that are meant wherever they stand
 
@@ -81,6 +82,12 @@ class Vault:
                 self.keep(type, value, token)
             return token
 
+    def next_draw(self, type: str) -> int:
+        """The number of the next surrogate of this type to try."""
+        with self._lock:
+            self._draws[type] = self._draws.get(type, 0) + 1
+            return self._draws[type]
+
     def keep(self, type: str, value: str, token: str) -> None:
         """Notes that ``token`` stands for ``value``; a token stands for one value only."""
         with self._lock:
@@ -91,6 +98,7 @@ class Vault:
             if token[0] != OPEN:
                 self._lookalikes.add(token)
                 self._surrogates.setdefault((type, value), token)
+                self._draws[type] = max(self._draws.get(type, 0), len(self._surrogates))
                 return
             self._placeholders.setdefault((type, value), token)
             if (named := _TOKEN.fullmatch(token)) is not None:
