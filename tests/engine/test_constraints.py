@@ -172,8 +172,22 @@ def test_a_deep_schema_is_refused_before_it_is_walked(grammars: Grammars) -> Non
     schema: dict[str, Any] = {"type": "string"}
     for _ in range(20_000):
         schema = {"type": "array", "items": schema}
-    with pytest.raises(FathomError, match="nested more than 64 deep"):
+    with pytest.raises(FathomError, match="recursion depth"):
         grammars.constraint(SamplingParams(json_schema=schema))
+
+
+def test_answers_of_one_request_share_a_grammar_but_not_its_state(grammars: Grammars) -> None:
+    params = SamplingParams(regex="[ab]c")
+    first, second = grammars.constraint(params), grammars.constraint(params)
+    assert first is not None
+    assert second is not None
+    (a,) = tiny.tokenizer().encode("a")
+    first.accept(a)
+    assert not first.mask()[a]
+    assert second.mask()[a]
+    other = grammars.constraint(SamplingParams(regex="x"))
+    assert other is not None
+    assert not other.mask()[a]
 
 
 def test_no_grammar_no_constraint(grammars: Grammars) -> None:

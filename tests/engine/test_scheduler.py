@@ -32,6 +32,18 @@ def test_a_long_prompt_is_cut_on_page_boundaries_and_gets_half_of_the_budget_bes
     assert scheduler.plan(280) == [(alone, 256)]
 
 
+def test_a_prompt_is_found_again_only_behind_the_same_root() -> None:
+    scheduler, cached = Scheduler(PagePool(40)), []
+    for root in (b"", b"", b"salt", b"other", b"salt"):
+        request = Request([7] * 200, 1, root=root)
+        scheduler.add(request)
+        ((_, computed),) = plan = scheduler.plan(512)
+        scheduler.done(plan, [1])
+        scheduler.end(request)
+        cached.append(200 - computed)
+    assert cached == [0, 192, 0, 0, 192]
+
+
 def test_a_newcomer_starts_beside_a_long_prompt() -> None:
     scheduler = Scheduler(PagePool(40), max_running=4)
     long, newcomer = Request([2] * 2000, 1), Request([3] * 40, 1)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fathom.guard.limits import Limits
 from fathom.llm import LLM
 from fathom.server import create_app
 from fathom.server.schemas import ChatRequest, CompletionRequest
@@ -44,7 +45,10 @@ def llm(checkpoint) -> LLM:
 
 @pytest.fixture(scope="module")
 def http(llm):
-    with running(create_app(llm, model_name="tiny", body_limit=100_000)) as url, httpx.Client(base_url=url) as client:
+    with (
+        running(create_app(llm, model_name="tiny", limits=Limits(body_bytes=100_000))) as url,
+        httpx.Client(base_url=url) as client,
+    ):
         yield client
 
 

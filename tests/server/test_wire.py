@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fathom.errors import FathomError
 from fathom.server.schemas import ChatRequest, CompletionRequest
-from fathom.server.wire import envelope, ignored_header, parse
+from fathom.server.wire import envelope, parse, told
 
 HELLO = [{"role": "user", "content": "hello"}]
 LETTERS = 'ab_ \0\n"\\é中😀'
@@ -124,13 +124,13 @@ def test_known_fields_that_ask_for_nothing_pass_without_a_word() -> None:
         "user": "u",
         "metadata": {"a": "b"},
     }
-    assert ignored_header(parse(ChatRequest, json.dumps(body).encode())) == {}
+    assert told(parse(ChatRequest, json.dumps(body).encode())) == {}
 
 
 def test_unknown_fields_are_named_with_their_path_and_made_safe_for_a_header() -> None:
     body = {"messages": [{**HELLO[0], "mood": 1}], "zeal": 1, "a\r\nb: ü": 2, "stream_options": {"speed": 1}}
-    header = ignored_header(parse(ChatRequest, json.dumps(body).encode()))
-    assert header == {"x-fathom-ignored": "a??b???, messages[].mood, stream_options.speed, zeal"}
+    header = told(parse(ChatRequest, json.dumps(body).encode()))
+    assert header == {"x-fathom-ignored": "a??b? ?, messages[].mood, stream_options.speed, zeal"}
     header["x-fathom-ignored"].encode("ascii")
 
 
@@ -138,7 +138,7 @@ def test_unknown_fields_are_named_with_their_path_and_made_safe_for_a_header() -
 def test_any_json_parses_or_is_a_4xx_of_openais_shape(body) -> None:
     for model in (ChatRequest, CompletionRequest):
         try:
-            ignored_header(parse(model, json.dumps(body).encode()))
+            told(parse(model, json.dumps(body).encode()))
         except FathomError as error:
             status, shape = envelope(error)
             assert 400 <= status < 500

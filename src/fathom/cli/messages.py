@@ -126,6 +126,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Answers that may wait behind the 32 that run side by side; more get 429.",
         "最多 32 个回答同时进行，此外允许排队的个数；超出则返回 429。",
     ),
+    "serve.limit": (
+        "Another limit of requests (docs/en/limits.md), such as body_bytes=1000000; may be repeated.",
+        "修改一项请求上限（见 docs/zh/limits.md），例如 body_bytes=1000000；可重复给出。",
+    ),
     "serve.key": ("File with the API key (or FATHOM_API_KEY).", "存放 API 密钥的文件（也可用 FATHOM_API_KEY）。"),
     "serve.ready": ("{model} at {url}/v1 (Ctrl-C ends)", "{model} 位于 {url}/v1（Ctrl-C 结束）"),
     # models, pull

@@ -28,12 +28,15 @@ def serve(
     cache_dtype: CacheDtype = "auto",
     context: Context = None,
     threads: Threads = None,
+    limit: Annotated[list[str] | None, typer.Option(metavar="NAME=N", help=say("serve.limit"))] = None,
     api_key_file: Annotated[Path | None, typer.Option(metavar="FILE", help=say("serve.key"))] = None,
 ) -> None:
+    from fathom.guard.limits import Limits
     from fathom.hub.store import resolve
     from fathom.server.serve import read_api_key
     from fathom.server.serve import serve as run
 
+    limits = Limits.of(limit or ())
     path = chosen(model, dummy, dtype)
     resolve(path)  # a name that does not exist is no address to announce
     load = {"model": path, "dtype": dtype, "cache_dtype": cache_dtype, "max_context": context, "threads": threads}
@@ -45,6 +48,7 @@ def serve(
         port=port,
         max_queue=max_queue,
         api_key=read_api_key(api_key_file),
+        limits=limits,
         announce=lambda url: note(say("serve.ready", url=url, model=name)),
     )
     raise typer.Exit(code)

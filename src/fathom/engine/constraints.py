@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ __all__ = ["Constraint", "Grammars"]
 
 MAX_CHARACTERS = 2**18
 MAX_DEPTH = 64
-MAX_MULTIPLE = 10**6  # multipleOf is compiled to one state a remainder, for several to one a common multiple
+MAX_MULTIPLE = 10**5  # multipleOf is compiled to one state a remainder, for several to one a common multiple
 _MULTIPLE_OF = re.compile(r'"multipleOf"\s*:\s*([-+]?[\d.]+(?:[eE][-+]?\d{1,3})?)')
 _ESCAPE = re.compile(r"\\u(00[0-7][0-9a-fA-F])")
 _JSON_DEFAULTS = {"whitespace_flexible": False}
@@ -45,6 +46,9 @@ class Constraint:
         self._matcher.consume_token(token)
         self._check()
 
+    def copy(self) -> Constraint:
+        return Constraint(self._matcher.deep_copy(), self._vocab_size, self._param)
+
     @property
     def done(self) -> bool:
         """Whether nothing can follow any more."""
@@ -64,11 +68,15 @@ class Grammars:
         self._vocab_size = vocab_size
         ends = list(end_ids) or None
         self._tokenizer = llguidance.LLTokenizer(tokenizer_spec, n_vocab=vocab_size, eos_token=ends)
+        self._latest: tuple[SamplingParams | None, Constraint | None] = None, None
 
     def constraint(self, params: SamplingParams) -> Constraint | None:
         """The constraint a request asks for, or None; a grammar that can't be used is ``grammar_invalid``."""
         if not (used := params.constraints()):
             return None
+        latest, constraint = self._latest
+        if constraint and latest is params:  # another answer or prompt of one request
+            return constraint.copy()
         import llguidance
 
         (param,) = used
@@ -80,7 +88,8 @@ class Grammars:
             raise _invalid(param, matcher.get_error())
         constraint = Constraint(matcher, self._vocab_size, param)
         constraint.mask()  # some limits are only met here, and an error belongs before any work
-        return constraint
+        self._latest = params, constraint
+        return constraint.copy()
 
 
 def _grammar(param: str, value: Any) -> str:
@@ -92,7 +101,6 @@ def _grammar(param: str, value: Any) -> str:
             case "json_schema" | "json_object":
                 schema = {"type": "object"} if param == "json_object" else value
                 schema = json.loads(schema) if isinstance(schema, str) else schema
-                _require_depth(param, schema)
                 text = _bounded(param, json.dumps(schema))
                 return str(llguidance.LLMatcher.grammar_from_json_schema(text, defaults=_JSON_DEFAULTS))
             case "choice":
@@ -108,11 +116,7 @@ def _grammar(param: str, value: Any) -> str:
 def _bounded(param: str, text: str) -> str:
     if len(text) > MAX_CHARACTERS:
         raise _invalid(param, f"{len(text)} characters; at most {MAX_CHARACTERS} are allowed")
-    depth = deepest = 0
-    for character in text:
-        depth += (character in "([{") - (character in ")]}")
-        deepest = max(deepest, depth)
-    if deepest > MAX_DEPTH:
+    if (deepest := max(accumulate((c in "([{") - (c in ")]}") for c in text), default=0)) > MAX_DEPTH:
         raise _invalid(param, f"nested {deepest} deep; at most {MAX_DEPTH} are allowed")
     steps = 1.0
     for number in set(_MULTIPLE_OF.findall(_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text))):
@@ -124,16 +128,6 @@ def _bounded(param: str, text: str) -> str:
             param, f"multipleOf asks for an automaton of {steps:g} states; at most {MAX_MULTIPLE} are allowed"
         )
     return text
-
-
-def _require_depth(param: str, schema: Any) -> None:
-    """Refuses deep schemas before anything walks them recursively."""
-    level, depth = [schema], 0
-    while level:
-        if (depth := depth + 1) > MAX_DEPTH:
-            raise _invalid(param, f"nested more than {MAX_DEPTH} deep")
-        values = [v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list | tuple)]
-        level = [item for group in values for item in group]
 
 
 def _invalid(param: str, problem: str) -> FathomError:

@@ -62,7 +62,8 @@ class Generation(Request):
     ) -> None:
         ids = [int(token) for token in prompt]
         scored = params.prompt_logprobs is not None
-        super().__init__(ids, _room(ids, params, vocab_size, context), scored=scored)
+        root = (params.cache_salt or "").encode("utf-8", "surrogatepass")  # pages behind another salt have other names
+        super().__init__(ids, _room(ids, params, vocab_size, context), scored=scored, root=root)
         self.params = params
         self.emit: Callable[[Generation, Item], object]  # set where it is submitted
         self._stops = set(params.stop_token_ids) | (set() if params.ignore_eos else set(end_ids))

@@ -38,10 +38,9 @@ class PagePool:
     def free(self) -> int:
         return len(self._free)
 
-    def match(self, tokens: Sequence[int]) -> tuple[list[int], bytes]:
-        """Takes the pages of the longest known prefix, which leaves a token to compute; also the prefix's name."""
+    def match(self, tokens: Sequence[int], name: bytes = ROOT) -> tuple[list[int], bytes]:
+        """Takes the pages of the longest known prefix behind ``name``, but for a token to compute; also its name."""
         pages: list[int] = []
-        name = ROOT
         for start in range(0, (len(tokens) - 1) // PAGE * PAGE, PAGE):
             longer = chain(name, tokens[start : start + PAGE])
             page = self._pages.get(longer)

@@ -36,7 +36,8 @@ class SamplingParams:
     ``temperature=0`` is greedy. ``top_k=0``, ``top_p=1`` and ``min_p=0`` keep everything. ``max_tokens=None`` generates
     what fits into the context; ``max_seconds`` ends it at a time. ``logprobs=k`` reports the chosen token and the k
     likeliest ones (k may be 0); ``prompt_logprobs`` does it for the prompt. At most one of ``json_schema``,
-    ``json_object``, ``regex``, ``grammar`` (Lark or GBNF) and ``choice`` constrains the text.
+    ``json_object``, ``regex``, ``grammar`` (Lark or GBNF) and ``choice`` constrains the text. What is kept of prompts
+    is shared only among requests of the same ``cache_salt``.
     """
 
     temperature: float = 1.0
@@ -61,6 +62,7 @@ class SamplingParams:
     regex: str | None = None
     grammar: str | None = None
     choice: tuple[str, ...] = ()
+    cache_salt: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("stop", "stop_token_ids", "choice"):
@@ -74,7 +76,7 @@ class SamplingParams:
             _integer(name, getattr(self, name), least, most, optional)
         for name in ("ignore_eos", "json_object"):
             _require(isinstance(getattr(self, name), bool), name, f"{getattr(self, name)!r} is not true or false")
-        for name in ("regex", "grammar"):
+        for name in ("regex", "grammar", "cache_salt"):
             value = getattr(self, name)
             _require(value is None or isinstance(value, str), name, f"{value!r} is not a text")
         _require(len(self.stop) <= MAX_STOPS, "stop", f"{len(self.stop)} stop strings; at most {MAX_STOPS}")

@@ -27,14 +27,14 @@ _NO_PAGES = np.empty(0, np.int32)
 class Request:
     """What the scheduler knows of one sequence. ``scored``: the logits of all prompt tokens are wanted."""
 
-    def __init__(self, prompt: Sequence[int], max_tokens: int, *, scored: bool = False) -> None:
+    def __init__(self, prompt: Sequence[int], max_tokens: int, *, scored: bool = False, root: bytes = ROOT) -> None:
         self.tokens = list(prompt)  # and what was sampled
         self.prompt_length = len(self.tokens)
         self.max_tokens = max_tokens
         self.scored = scored
         self.num_computed = 0
         self.table = _NO_PAGES  # page numbers (n,), int32
-        self.prefix = ROOT  # the name of the last page that has one
+        self.prefix = self.root = root  # the name of the last page that has one; what the first is chained on
         self.live = False  # running or waiting
 
     @property
@@ -108,7 +108,7 @@ class Scheduler:
         while self.waiting and not preempted and len(self.running) < self.max_running:
             request = self.waiting[0]
             if not request.scored:
-                pages, request.prefix = self.pool.match(request.tokens)
+                pages, request.prefix = self.pool.match(request.tokens, request.root)
                 request.table, request.num_computed = np.array(pages, np.int32), len(pages) * PAGE
             n = _piece(request, min(left, most))
             whole = -(-len(request.tokens) // PAGE) - len(request.table)  # pages still to be taken
@@ -149,7 +149,7 @@ class Scheduler:
 
     def _release(self, request: Request) -> None:
         self.pool.release(request.table.tolist())
-        request.table, request.num_computed, request.prefix = _NO_PAGES, 0, ROOT
+        request.table, request.num_computed, request.prefix = _NO_PAGES, 0, request.root
 
 
 def _piece(request: Request, left: int) -> int:

@@ -12,19 +12,19 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from itertools import accumulate
 from typing import Any, NoReturn
 
 from ..errors import FathomError
 
-__all__ = ["Limits", "check_body"]
+__all__ = ["DEFAULT", "Limits", "check_body", "excess"]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one request. The page ``limits.md`` says why they are what they are."""
+    """Of one request; all are 1 or more. The page ``limits.md`` says why they are what they are."""
 
     body_bytes: int = 32 * 2**20
     depth: int = 64  # of arrays and objects within one another
@@ -36,9 +36,27 @@ class Limits:
     tools: int = 512
     stop_characters: int = 1024  # of one stop string
     biases: int = 2048  # entries of logit_bias
+    run: int = 2**14  # of one character
+    turns: int = 16  # that a message may seem to hold without being flagged
+    seconds: int = 86_400  # after which an answer ends, from the request's arrival
+    contexts: int = 64  # prompts and answers of all choices together, in contexts of the model
+
+    @classmethod
+    def of(cls, settings: Iterable[str]) -> Limits:
+        """The defaults with ``NAME=NUMBER`` of each of ``settings`` in their place."""
+        names = [field.name for field in fields(cls)]
+        values: dict[str, int] = {}
+        for setting in settings:
+            name, _, value = setting.partition("=")
+            if name not in names:
+                raise FathomError("choice_unknown", what="limit", found=name, known=", ".join(names))
+            if not re.fullmatch("0*[1-9][0-9]{0,14}", value):
+                raise FathomError("parameter_invalid", param=f"limit {name}", problem=f"{value!r} is no number from 1")
+            values[name] = int(value)
+        return cls(**values)
 
 
-_DEFAULT = Limits()
+DEFAULT = Limits()
 _BRACKETS = b"[]{}"
 _OTHERS = bytes(sorted(set(range(256)) - set(_BRACKETS)))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
@@ -46,7 +64,7 @@ _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def check_body(raw: bytes, limits: Limits = _DEFAULT) -> dict[str, Any]:
+def check_body(raw: bytes, limits: Limits = DEFAULT) -> dict[str, Any]:
     """The JSON object that ``raw`` is. Raises ``body_too_large``, ``request_invalid`` and ``parameter_invalid``."""
     if len(raw) > limits.body_bytes:
         raise FathomError("body_too_large", limit=limits.body_bytes)
@@ -56,7 +74,8 @@ def check_body(raw: bytes, limits: Limits = _DEFAULT) -> dict[str, Any]:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         _refuse(f"is not valid UTF-8 (byte {error.start})")
-    _check_skeleton(raw, limits)
+    if problem := excess(raw, limits):
+        _refuse(problem)
     try:
         body = json.loads(text, object_pairs_hook=_object, parse_float=_float, parse_constant=_constant)
     except (ValueError, RecursionError) as error:
@@ -73,21 +92,25 @@ def _refuse(problem: str) -> NoReturn:
     raise FathomError("request_invalid", problem=f"the body {problem}")
 
 
-def _check_skeleton(raw: bytes, limits: Limits) -> None:
-    """Counts what stands outside strings; exact up to the first fault in the JSON, where the parser stops."""
+def excess(raw: bytes, limits: Limits) -> str | None:
+    """What of the JSON in ``raw`` is beyond the limits, as the end of a sentence.
+
+    It counts what stands outside strings; exact up to the first fault in the JSON, where a parser stops.
+    """
     plain = raw.replace(rb"\\", b"").replace(rb"\"", b"") if b"\\" in raw else raw
     if (strings := plain.count(b'"') // 2) > limits.values + limits.keys:
-        _refuse(f"has {strings} strings; at most {limits.values + limits.keys} are allowed")
+        return f"has {strings} strings; at most {limits.values + limits.keys} are allowed"
     skeleton = b" ".join(plain.split(b'"')[::2])
     brackets = skeleton.translate(None, _OTHERS)
     if (values := skeleton.count(b",") + len(brackets) // 2) > limits.values:
-        _refuse(f"has more than {values} values; at most {limits.values} are allowed")
+        return f"has more than {values} values; at most {limits.values} are allowed"
     if (keys := skeleton.count(b":")) > limits.keys:
-        _refuse(f"has {keys} keys; at most {limits.keys} are allowed")
+        return f"has {keys} keys; at most {limits.keys} are allowed"
     if (depth := max(accumulate(map(_STEP.__getitem__, brackets)), default=0)) > limits.depth:
-        _refuse(f"is nested {depth} deep; at most {limits.depth} are allowed")
+        return f"is nested {depth} deep; at most {limits.depth} are allowed"
     if re.search(rb"[0-9.eE+-]{%d}" % (limits.number_digits + 1), skeleton):
-        _refuse(f"has a number of more than {limits.number_digits} characters")
+        return f"has a number of more than {limits.number_digits} characters"
+    return None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from starlette.exceptions import HTTPException
 
 from .. import __version__
 from ..errors import FathomError
+from ..guard.limits import DEFAULT, Limits
 from . import chat, completions, models
 from .gate import Gate
 from .schemas import ChatRequest, CompletionRequest, DetokenizeRequest, TokenizeRequest
 from .service import Service
-from .wire import BODY_LIMIT, Body, error_response
+from .wire import Body, error_response
 
 if TYPE_CHECKING:
     from ..llm import LLM
@@ -58,7 +59,7 @@ def create_app(
     max_queue: int = 32,
     api_key: str | None = None,
     local_only: bool = True,
-    body_limit: int = BODY_LIMIT,
+    limits: Limits = DEFAULT,
 ) -> FastAPI:
     """An ASGI application that serves ``llm`` under ``model_name``.
 
@@ -73,8 +74,8 @@ def create_app(
             await asyncio.to_thread(app.state.service.llm.engine.close)
 
     app = FastAPI(title="fathom", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.state.service = Service(llm, model_name, max_queue)
-    app.state.body_limit = body_limit
+    app.state.service = Service(llm, model_name, max_queue, limits)
+    app.state.limits = limits
     app.add_exception_handler(FathomError, _on_fathom_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     for room in (models, chat, completions):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from .chat_plan import ChatPlan, plan_chat
+from .chat_plan import ChatPlan, given_texts, plan_chat
 from .generation import Meter, finish, head, respond
 from .jobs import Step
 from .logprobs import chat_entry
@@ -33,7 +33,7 @@ async def create_chat_completion(
     body: Annotated[ChatRequest, Depends(body_of(ChatRequest))],
     service: Annotated[Service, Depends(service_of)],
 ) -> Response:
-    service.check_model(body.model)
+    service.admit(body, given_texts(body))
     llm = service.llm
     plan = await asyncio.to_thread(plan_chat, llm, body)
     answer = Answer(llm, plan, body, service.model_name)

@@ -5,6 +5,7 @@ Everything that can be wrong with a request is found here, before it takes a pla
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ..llm import LLM
     from ..request import Request
 
-__all__ = ["ChatPlan", "plan_chat"]
+__all__ = ["ChatPlan", "given_texts", "plan_chat"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,14 @@ def plan_chat(llm: LLM, body: ChatRequest) -> ChatPlan:
         parallel_calls=body.parallel_tool_calls is not False and not named,
     )
     return ChatPlan(request, named)
+
+
+def given_texts(body: ChatRequest) -> Iterator[str]:
+    """The texts that no template leaves out: all but the assistant's."""
+    for message in body.messages:
+        if message.role != "assistant" and message.content is not None:
+            parts = [message.content] if isinstance(message.content, str) else [p.text or "" for p in message.content]
+            yield from parts
 
 
 def _told(message: Message) -> dict[str, Any]:

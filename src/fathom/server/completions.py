@@ -33,7 +33,8 @@ async def create_completion(
     body: Annotated[CompletionRequest, Depends(body_of(CompletionRequest))],
     service: Annotated[Service, Depends(service_of)],
 ) -> Response:
-    service.check_model(body.model)
+    prompts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
+    service.admit(body, [max((prompt for prompt in prompts if isinstance(prompt, str)), key=len, default="")])
     llm = service.llm
     requests = await asyncio.to_thread(plan, llm, body)
     answer = Answer(llm, requests, body, service.model_name)

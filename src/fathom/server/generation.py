@@ -17,7 +17,7 @@ from .jobs import Step
 from .schemas import Sampling
 from .service import Service
 from .sse import EventStream, cancel_with
-from .wire import ignored_header
+from .wire import told
 
 if TYPE_CHECKING:
     from ..request import Delta, Request
@@ -41,6 +41,7 @@ _SAME_NAME = [
     "regex",
     "grammar",
     "choice",
+    "cache_salt",
 ]
 
 
@@ -74,7 +75,7 @@ async def respond(
     Answer ``k`` of the i-th request is choice ``i * n + k`` of the response.
     """
     job = service.job([a for request in requests for a in request.answers])
-    headers = ignored_header(body)
+    headers = told(body)
     if body.stream:
         return EventStream(job, answer.chunks, headers)
     async with cancel_with(http.receive, job):

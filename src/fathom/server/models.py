@@ -12,7 +12,7 @@ from .. import __version__
 from ..errors import FathomError
 from .schemas import DetokenizeRequest, TokenizeRequest
 from .service import Service, service_of
-from .wire import body_of, ignored_header
+from .wire import body_of, told
 
 __all__ = ["router"]
 
@@ -66,16 +66,16 @@ async def version() -> dict[str, str]:
 async def tokenize(
     body: Annotated[TokenizeRequest, Depends(body_of(TokenizeRequest))], service: Serving, response: Response
 ) -> dict[str, Any]:
-    response.headers.update(ignored_header(body))
-    tokenizer = service.llm.tokenizer
-    return {"tokens": await asyncio.to_thread(tokenizer.encode, body.content, add_bos=body.add_special)}
+    response.headers.update(told(body))
+    encode, special = service.llm.tokenizer.encode, body.parse_special
+    return {"tokens": await asyncio.to_thread(encode, body.content, add_bos=body.add_special, allow_special=special)}
 
 
 @router.post("/detokenize")
 async def detokenize(
     body: Annotated[DetokenizeRequest, Depends(body_of(DetokenizeRequest))], service: Serving, response: Response
 ) -> dict[str, Any]:
-    response.headers.update(ignored_header(body))
+    response.headers.update(told(body))
     tokenizer, size = service.llm.tokenizer, service.llm.config.vocab_size
     for token in body.tokens:
         if not 0 <= token < size:

@@ -116,6 +116,7 @@ class Sampling(Body):
     regex: str | None = None
     grammar: str | None = None
     choice: Annotated[list[str], Field(min_length=1)] | None = None
+    cache_salt: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     user: str | None = None
 
 
@@ -134,6 +135,8 @@ class ChatRequest(Sampling):
         "web_search_options": (),
     }
 
+    texts: ClassVar[tuple[str, ...]] = ("messages", "tools")
+
     messages: Annotated[list[Message], Field(min_length=1)]
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -150,6 +153,7 @@ class ChatRequest(Sampling):
 
 class CompletionRequest(Sampling):
     unsupported: ClassVar[Mapping[str, tuple[object, ...]]] = {"best_of": (1,), "suffix": ("",)}
+    texts: ClassVar[tuple[str, ...]] = ("prompt",)
 
     prompt: str | TokenIds | list[str] | list[TokenIds]
     echo: bool | None = None
@@ -160,6 +164,7 @@ class CompletionRequest(Sampling):
 class TokenizeRequest(Body):
     content: str
     add_special: bool = False
+    parse_special: bool = False  # control tokens spelled in the content become their ids, as llama.cpp's server has it
 
 
 class DetokenizeRequest(Body):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 import uvicorn
 
 from ..errors import FathomError
+from ..guard.limits import DEFAULT, Limits
 from .app import create_app
 from .gate import is_loopback
 from .service import Service
@@ -57,6 +58,7 @@ def serve(
     port: int = 8000,
     max_queue: int = 32,
     api_key: str | None = None,
+    limits: Limits = DEFAULT,
     announce: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Serve what ``load`` returns until a signal; 0 after SIGTERM, 130 after Ctrl-C.
@@ -68,7 +70,14 @@ def serve(
     listener = _listen(host, port)
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("fathom.server").setLevel(logging.INFO)
-    app = create_app(None, model_name=model_name, max_queue=max_queue, api_key=api_key, local_only=is_loopback(host))
+    app = create_app(
+        None,
+        model_name=model_name,
+        max_queue=max_queue,
+        api_key=api_key,
+        local_only=is_loopback(host),
+        limits=limits,
+    )
     service: Service = app.state.service
     server = _Server(
         uvicorn.Config(

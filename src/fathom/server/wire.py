@@ -1,27 +1,29 @@
 """JSON at the edge: bodies in, error envelopes out.
 
-A body is read under a size limit, parsed strictly (UTF-8, no NaN, bounded depth) and validated by a pydantic model; any
-fault is a :class:`FathomError` that names the field as a client would write it (``messages[0].content``). Fields that
-no model declares are kept apart and reported in a response header, never dropped in silence.
+A body is read and parsed within limits (:mod:`fathom.guard.limits`), its texts are cleaned
+(:mod:`fathom.guard.inbound`), and a pydantic model validates it; any fault is a :class:`FathomError` that names the
+field as a client would write it (``messages[0].content``). Fields that no model declares are kept apart. What was
+ignored or changed is told in response headers, never done in silence.
 """
 
 from __future__ import annotations
 
-import re
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from ..errors import FathomError
+from ..guard.inbound import Inbound, header_list, inbound
+from ..guard.limits import DEFAULT, Limits, check_body
 
-__all__ = ["BODY_LIMIT", "Body", "body_of", "envelope", "error_response", "ignored_header"]
+__all__ = ["Body", "body_of", "envelope", "error_response", "told"]
 
-BODY_LIMIT = 32 * 2**20  # bytes
 _OPENAI_CODES = {"model_not_served": "model_not_found", "api_key_invalid": "invalid_api_key"}  # where OpenAI has a name
+_LONG = 2**16  # bytes that are parsed beside the event loop, not in it
 _RETRY_AFTER_S = {429: "2", 503: "2"}
 
 
@@ -33,9 +35,11 @@ class Part(BaseModel):
 
 class Body(Part):
     """A request body. ``unsupported`` names the fields of OpenAI's API that would change the answer and that we can't
-    honour, with the values that ask for nothing and are let through."""
+    honour, with the values that ask for nothing and are let through; ``texts`` those a model reads."""
 
     unsupported: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+    texts: ClassVar[tuple[str, ...]] = ()
+    _inbound: Inbound = PrivateAttr(default_factory=Inbound)
 
 
 B = TypeVar("B", bound=Body)
@@ -48,34 +52,36 @@ def body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":  # a web page elsewhere can send any other type without being asked
             raise FathomError("request_invalid", problem=f"content-type is {media_type!r}, expected application/json")
-        return parse(model, await _read(request))
+        limits: Limits = request.app.state.limits
+        body = await _read(request, limits)
+        if len(body) < _LONG:
+            return parse(model, body, limits)
+        return await asyncio.to_thread(parse, model, body, limits)
 
     return read
 
 
-def parse(model: type[B], body: bytes) -> B:
+def parse(model: type[B], body: bytes, limits: Limits = DEFAULT) -> B:
     """``body`` as ``model``, or a FathomError."""
-    try:
-        raw = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise FathomError("request_invalid", problem=f"the body is not valid JSON: {error}") from None
-    if not isinstance(raw, dict):
-        raise FathomError("request_invalid", problem=f"the body is {_kind(raw)}, expected an object")
+    raw = check_body(body, limits)
     for name, harmless in model.unsupported.items():
         if name in raw and raw[name] is not None and not any(_same(raw[name], value) for value in harmless):
             raise FathomError("parameter_unsupported", param=name)
+    found = inbound(raw, model.texts, limits)
     try:
-        return model.model_validate(raw)
+        parsed = model.model_validate(raw)
     except ValidationError as error:
         raise _fault(error, raw) from None
+    parsed._inbound = found
+    return parsed
 
 
 def _same(a: object, b: object) -> bool:
     return type(a) is type(b) and a == b  # JSON's false is not 0
 
 
-async def _read(request: Request) -> bytes:
-    limit = request.app.state.body_limit
+async def _read(request: Request, limits: Limits) -> bytes:
+    limit = limits.body_bytes
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
@@ -87,11 +93,6 @@ async def _read(request: Request) -> bytes:
     if size > limit:
         raise FathomError("body_too_large", limit=limit)
     return b"".join(chunks)
-
-
-def _kind(value: object) -> str:
-    names = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "a string"}
-    return names.get(type(value), "an array" if isinstance(value, list) else "an object")
 
 
 def _fault(error: ValidationError, raw: object) -> FathomError:
@@ -122,13 +123,11 @@ def _path(loc: Sequence[int | str], raw: object, missing: bool) -> list[int | st
     return path
 
 
-def ignored_header(body: Body) -> dict[str, str]:
-    """``x-fathom-ignored`` naming the fields nothing here reads, or no header at all."""
+def told(body: Body) -> dict[str, str]:
+    """Response headers: ``x-fathom-ignored`` names the fields nothing here reads, others what was done to texts."""
     names = sorted(set(_undeclared(body)) - set(body.unsupported))
-    if not names:
-        return {}
-    safe = [re.sub(r"[^\w.\[\]-]", "?", name, flags=re.ASCII)[:64] for name in names[:32]]
-    return {"x-fathom-ignored": ", ".join(safe)}
+    ignored = {"x-fathom-ignored": header_list(names)} if names else {}
+    return ignored | body._inbound.headers()
 
 
 def _undeclared(value: object, prefix: str = "") -> Iterator[str]:
