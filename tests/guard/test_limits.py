@@ -161,6 +161,21 @@ def test_lists_of_a_wrong_kind_are_left_to_those_who_read_them(name, value) -> N
     assert check_body(json.dumps({name: value}).encode()) == {name: value}
 
 
+def test_settings_take_the_place_of_defaults() -> None:
+    assert Limits.of([]) == WIDE
+    assert Limits.of(["run=5", "body_bytes=1000", "run=7"]) == replace(WIDE, run=7, body_bytes=1000)
+
+
+@pytest.mark.parametrize(
+    "setting", ["", "run", "run=", "run=0", "run=-1", "run=1.5", "run=1e3", "run=x", "runs=5", "=5"]
+)
+def test_a_setting_that_is_none_is_refused(setting) -> None:
+    with pytest.raises(FathomError) as caught:
+        Limits.of([setting])
+    assert caught.value.status == 400
+    assert ("body_bytes" in str(caught.value)) == (setting in ("", "runs=5", "=5"))
+
+
 HOSTILE = {
     "nesting": lambda n: b'{"a":' + b"[" * n,
     "keys": lambda n: b'{"' + b'":1,"'.join(b"%d" % i for i in range(n // 10)) + b'":1}',

@@ -75,8 +75,8 @@ def _clean_text(text: str, name: str, limits: Limits, found: Inbound) -> str:
         raise FathomError("parameter_invalid", param=name, problem=problem)
     cleaned = clean(text)
     if name.endswith(".arguments"):  # of a call: JSON in a text, which templates read
-        if problem := excess(cleaned.encode("utf-8", "surrogatepass"), limits):
-            raise FathomError("parameter_invalid", param=name, problem=problem)
+        if beyond := excess(cleaned.encode("utf-8", "surrogatepass"), limits):
+            raise FathomError("parameter_invalid", param=name, problem=beyond)
         cleaned = _clean_json(cleaned, name, limits)
     if cleaned != text:
         found.cleaned.append(name)
