@@ -48,6 +48,6 @@ def test_unreadable_key_file_is_named(fathom, tmp_path) -> None:
 
 def test_limits_are_set_by_name_and_another_name_is_refused(fathom) -> None:
     done = fathom("serve", "--limit", "run=9", "--limit", "speed=1", "--port", "0")
-    assert done.code == 1
+    assert done.code == 2
     assert "speed" in done.err
     assert "body_bytes" in done.err
