@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 def fold(text: str) -> tuple[str, NDArray[np.int32] | None]:
-    """The text as the eye reads it, and for each of its characters (and its end) the index in the original; None: equal."""
+    """The text as the eye reads it, and the index in the original of each character and of the end; None: equal."""
 
 def runs(text: str, digits: int) -> NDArray[np.int32]:
     """(n, 3): start, end, digits of every maximal run of words with digits that has at least so many."""

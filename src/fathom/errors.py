@@ -139,6 +139,14 @@ CODES: dict[str, Code] = {
         400, _REQUEST, "{where} is not valid UTF-8 (byte {offset})", "{where} 不是有效的 UTF-8（第 {offset} 字节）"
     ),
     # requests
+    "data_invalid": Code(400, _REQUEST, "training data, {source}: {problem}", "训练数据 {source}：{problem}"),
+    "data_repeats": Code(
+        400,
+        _REQUEST,
+        "a source would be repeated more than {limit} times over the run ({found}); lower its share, shorten the run "
+        "or raise max_repeats",
+        "有数据源在整个训练中将重复超过 {limit} 次（{found}）；请降低其比例、缩短训练或提高 max_repeats",
+    ),
     "parameter_invalid": Code(400, _REQUEST, "{param}: {problem}", "{param}：{problem}"),
     "parameter_unsupported": Code(400, _REQUEST, "{param} is not supported", "不支持参数 {param}"),
     "prompt_empty": Code(400, _REQUEST, "the prompt is empty", "提示词为空"),

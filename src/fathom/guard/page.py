@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from fathom import _guard
+from fathom._guard import Automaton, fold, runs
 
 from .spans import Span
 
@@ -37,7 +37,7 @@ class Shadow:
 
     def __init__(self, original: str) -> None:
         self.original = original
-        self.text, self._origin = _guard.fold(original)
+        self.text, self._origin = fold(original)
 
     def span(self, found: Found) -> Span:
         """The finding in the original: from its first character to its last, with whatever was hidden between."""
@@ -59,7 +59,7 @@ class Lexicon:
                 words.append(word)
                 self._names.append(name)
                 self._indices.append(index)
-        self._automaton = _guard.Automaton(words, list(range(len(words))))
+        self._automaton = Automaton(words, list(range(len(words))))
 
     def find(self, text: str) -> dict[str, list[Word]]:
         """Class name -> its occurrences, by end."""
@@ -80,7 +80,7 @@ class Page:
     @cached_property
     def runs(self) -> list[tuple[int, int, int]]:
         """(start, end, digits) of stretches of words with digits, joined by separators; at least 4 digits."""
-        return [(start, end, digits) for start, end, digits in _guard.runs(self.text, 4).tolist()]
+        return [(start, end, digits) for start, end, digits in runs(self.text, 4).tolist()]
 
     def near(self, name: str, start: int, end: int, before: int = 24, after: int = 12) -> bool:
         """Whether a word of this class ends within ``before`` characters before, or begins within ``after`` after."""
