@@ -1,0 +1,75 @@
+// Names of persons in Chinese and English text: candidates, their features, and a linear model over hashed features.
+//
+// A Chinese candidate starts at a surname and has one or two characters more; an English one is a run of one to four
+// capitalised words. A candidate is scored by the sum of the weights of its hashed features (its characters, its
+// neighbours, whether it or a part of it is an ordinary word), as in Ganchev and Dredze, "Small statistical models by
+// random feature mixing" (2008). Time is linear in the text: a position has at most eight candidates.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace fathom::guard {
+
+enum class NameKind : uint8_t { kChinese, kTitled, kFamiliar, kEnglish };  // 张伟; 张 of 张先生; 小张; Mike Johnson
+
+inline constexpr size_t kNameFeatures = 24;
+inline constexpr size_t kNameBuckets = size_t{1} << 18;  // weights of the model
+inline constexpr size_t kWordBits = size_t{1} << 22;     // bits of the word filter
+
+struct NameCandidate {
+  uint32_t start;  // code points
+  uint32_t end;
+  NameKind kind;
+  std::array<uint32_t, kNameFeatures> features;  // buckets; unused places are 0, whose weight is 0
+};
+
+struct NameHit {
+  uint32_t start;
+  uint32_t end;
+  NameKind kind;
+  float score;  // logit
+};
+
+// The classes of words in the filter; a word of two classes has two entries.
+enum class WordClass : uint64_t { kChinese = 1, kEnglish, kGiven, kFamily, kSurname, kTitle };
+
+// A Bloom filter over (class, word): three bits a word, so that about 0.2 % of the words asked for in vain are found
+// at 200,000 entries.
+class WordFilter {
+ public:
+  explicit WordFilter(const uint8_t* bits) : bits_(bits) {}
+  bool Has(WordClass word_class, const char32_t* word, size_t length) const;
+  static std::array<uint32_t, 3> Bits(WordClass word_class, const char32_t* word, size_t length);
+
+ private:
+  const uint8_t* bits_;  // kWordBits / 8 bytes
+};
+
+class NameModel {
+ public:
+  // words: kWordBits / 8 bytes; weights: kNameBuckets; both outlive the model. scale: logit of one weight step.
+  NameModel(const uint8_t* words, const int8_t* weights, float scale);
+
+  std::vector<NameCandidate> Candidates(const char32_t* text, size_t length) const;
+  // The best-scoring disjoint candidates whose logit is at least threshold, in order of their start.
+  std::vector<NameHit> Find(const char32_t* text, size_t length, float threshold) const;
+
+ private:
+  template <class Sink>
+  void Walk(const char32_t* text, size_t length, Sink&& sink) const;
+  template <class Sink>
+  void ChineseAt(const char32_t* text, size_t length, size_t i, Sink&& sink) const;
+  template <class Sink>
+  size_t EnglishRun(const char32_t* text, size_t length, size_t i, Sink&& sink) const;
+  void ChineseFeatures(const char32_t* text, size_t length, size_t surname, NameCandidate& candidate) const;
+
+  WordFilter words_;
+  const int8_t* weights_;
+  float scale_;
+  std::vector<uint8_t> surname_;  // 65,536: 1 a surname, 2 the first character of a compound surname, 3 both
+};
+
+}  // namespace fathom::guard
