@@ -29,8 +29,24 @@ from bench.guard import inventories as inv
 from fathom import _guard
 
 HERE = Path(__file__).parent
-TALK_ZH = ("zh_emollm/docs", "oasst_zh/sft", "written/dialog-zh", "written/everyday-zh", "written/prose-zh", "written/service", "kdconv_zh/dialogues", "tatoeba_en_zh/pairs")
-TALK_EN = ("tatoeba_en_zh/pairs", "gsm8k/train", "written/everyday-en", "sgd_dialogues/dialogues", "intents_en/CLINC150", "written/writing")
+TALK_ZH = (
+    "zh_emollm/docs",
+    "oasst_zh/sft",
+    "written/dialog-zh",
+    "written/everyday-zh",
+    "written/prose-zh",
+    "written/service",
+    "kdconv_zh/dialogues",
+    "tatoeba_en_zh/pairs",
+)
+TALK_EN = (
+    "tatoeba_en_zh/pairs",
+    "gsm8k/train",
+    "written/everyday-en",
+    "sgd_dialogues/dialogues",
+    "intents_en/CLINC150",
+    "written/writing",
+)
 N_FEATURES, BUCKETS, WORD_BITS = 24, 1 << 18, 1 << 22
 CHINESE, ENGLISH, GIVEN, FAMILY, SURNAME, TITLE = 1, 2, 3, 4, 5, 6  # WordClass of csrc/guard/names.h
 SCALE = 0.04  # logit of one step of an int8 weight
@@ -113,7 +129,11 @@ class Maker:
 
     def __init__(self, args: argparse.Namespace, seed: int = 16) -> None:
         self.rng, self.data = random.Random(seed), args.data
-        first = [(l.split()[0].title(), float(l.split()[1])) for n in ("male", "female") for l in open(args.census / f"dist.{n}.first")]
+        first = [
+            (l.split()[0].title(), float(l.split()[1]))
+            for n in ("male", "female")
+            for l in open(args.census / f"dist.{n}.first")
+        ]
         last = [(l.split()[0].title(), float(l.split()[1])) for l in open(args.census / "dist.all.last")][:12_000]
         self.first, self.first_weights = [n for n, _ in first], np.cumsum([w**0.6 for _, w in first]).tolist()
         self.last, self.last_weights = [n for n, _ in last], np.cumsum([w**0.6 for _, w in last]).tolist()
@@ -134,7 +154,11 @@ class Maker:
 
     def english(self) -> str:
         rng = self.rng
-        first = rng.choices(self.first, cum_weights=self.first_weights)[0] if rng.random() < 0.85 else rng.choice(inv.FOREIGN_FIRST)
+        first = (
+            rng.choices(self.first, cum_weights=self.first_weights)[0]
+            if rng.random() < 0.85
+            else rng.choice(inv.FOREIGN_FIRST)
+        )
         last = self.family()
         middle = rng.random()
         if middle < 0.08:
@@ -200,14 +224,51 @@ class Maker:
             return f"{rng.randrange(110000, 659999)}{rng.randrange(1950, 2010)}{rng.randrange(1, 13):02d}{rng.randrange(1, 29):02d}{rng.randrange(10000):04d}"
         if kind == "D":
             y, m, d = rng.randrange(1950, 2026), rng.randrange(1, 13), rng.randrange(1, 29)
-            return rng.choice([f"{y}年{m}月{d}日", f"{y}-{m:02d}-{d:02d}", f"{m}月{d}日"] if zh else [f"{y}-{m:02d}-{d:02d}", f"{m}/{d}/{y}", f"March {d}, {y}"])
+            return rng.choice(
+                [f"{y}年{m}月{d}日", f"{y}-{m:02d}-{d:02d}", f"{m}月{d}日"]
+                if zh
+                else [f"{y}-{m:02d}-{d:02d}", f"{m}/{d}/{y}", f"March {d}, {y}"]
+            )
         if kind == "M":
-            return rng.choice(["zhang.wei", "lily88", "info", "wangxm", "jsmith", "mary_k"]) + "@" + rng.choice(["qq.com", "163.com", "example.com", "gmail.com"])
+            return (
+                rng.choice(["zhang.wei", "lily88", "info", "wangxm", "jsmith", "mary_k"])
+                + "@"
+                + rng.choice(["qq.com", "163.com", "example.com", "gmail.com"])
+            )
         if kind == "C":
-            return rng.choice("北京 上海 广州 深圳 成都 杭州 武汉 西安 南京 重庆 天津 苏州 长沙 高雄 黄山 安庆 温州 常州 金华".split() if zh else "London Paris Boston Chicago Seattle Berlin Austin Houston Toronto Sydney Jackson Lincoln Madison".split())
+            return rng.choice(
+                "北京 上海 广州 深圳 成都 杭州 武汉 西安 南京 重庆 天津 苏州 长沙 高雄 黄山 安庆 温州 常州 金华".split()
+                if zh
+                else "London Paris Boston Chicago Seattle Berlin Austin Houston Toronto Sydney Jackson Lincoln Madison".split()
+            )
         if kind == "O":
-            return rng.choice("北京华创科技有限公司 招商银行深圳分行 市第一人民医院 清华大学 阳光小学 平安保险 上海浦东发展银行 高新区管委会 金石律师事务所 广东石化集团 马可波罗酒店 万科物业".split() if zh else ["Acme Corp", "Morgan Stanley", "Goldman Sachs", "Johnson & Johnson", "Baker McKenzie LLP", "Wells Fargo", "Globex Inc.", "Stanford University", "Mercy Hospital", "the Home Office"])
-        return rng.choice("朝阳区建国路88号 浙江省杭州市西湖区文三路100号 上海市徐汇区漕溪北路18号3栋201室 江苏省常州市武进区花园街2号 安徽省黄山市屯溪区前园南路5号 高新区天府大道999号 温岭市万昌中路66号".split() if zh else ["12 Baker Street, London", "455 Madison Ave, New York, NY 10022", "7 Washington Blvd, Apt 3B", "221 Jackson Street, Oakland, CA 94607", "PO Box 12, Houston"])
+            return rng.choice(
+                "北京华创科技有限公司 招商银行深圳分行 市第一人民医院 清华大学 阳光小学 平安保险 上海浦东发展银行 高新区管委会 金石律师事务所 广东石化集团 马可波罗酒店 万科物业".split()
+                if zh
+                else [
+                    "Acme Corp",
+                    "Morgan Stanley",
+                    "Goldman Sachs",
+                    "Johnson & Johnson",
+                    "Baker McKenzie LLP",
+                    "Wells Fargo",
+                    "Globex Inc.",
+                    "Stanford University",
+                    "Mercy Hospital",
+                    "the Home Office",
+                ]
+            )
+        return rng.choice(
+            "朝阳区建国路88号 浙江省杭州市西湖区文三路100号 上海市徐汇区漕溪北路18号3栋201室 江苏省常州市武进区花园街2号 安徽省黄山市屯溪区前园南路5号 高新区天府大道999号 温岭市万昌中路66号".split()
+            if zh
+            else [
+                "12 Baker Street, London",
+                "455 Madison Ave, New York, NY 10022",
+                "7 Washington Blvd, Apt 3B",
+                "221 Jackson Street, Oakland, CA 94607",
+                "PO Box 12, Houston",
+            ]
+        )
 
     def templates(self, zh: bool, each: int) -> Iterator[tuple[str, set[tuple[int, int]]]]:
         around = self.ordinary(zh)
@@ -217,15 +278,30 @@ class Maker:
                 head = self.rng.choice(around) + self.rng.choice("，。 ；\n" if zh else [" ", ". ", "\n", ", ", "\n\n"])
                 text, spans = head + text, {(a + len(head), b + len(head)) for a, b in spans}
             if self.rng.random() < 0.35:
-                text += self.rng.choice(["，", "。", " ", "；", "", "\n"] if zh else [" ", ". ", "\n", ", "]) + self.rng.choice(around)
+                text += self.rng.choice(
+                    ["，", "。", " ", "；", "", "\n"] if zh else [" ", ". ", "\n", ", "]
+                ) + self.rng.choice(around)
             yield text, spans
 
     def ordinary(self, zh: bool) -> list[str]:
         if zh:
-            texts = [t for name in ("zh_ms_docs/docs-02", "zh_recipes/docs", "crosswoz/dialogues", "ms_support_zh/articles") for t in Corpus(self.data, name, 600_000)]
-            pieces = [s for t in texts for s in re.split(r"[，。；！？\n]", t) if 4 <= len(s) <= 20 and re.search(f"[{HAN}]{{4}}", s)]
+            texts = [
+                t
+                for name in ("zh_ms_docs/docs-02", "zh_recipes/docs", "crosswoz/dialogues", "ms_support_zh/articles")
+                for t in Corpus(self.data, name, 600_000)
+            ]
+            pieces = [
+                s
+                for t in texts
+                for s in re.split(r"[，。；！？\n]", t)
+                if 4 <= len(s) <= 20 and re.search(f"[{HAN}]{{4}}", s)
+            ]
         else:
-            texts = [t for name in ("intents_en/CLINC150", "intents_en/BANKING77", "python_docs_en_zh/pairs") for t in Corpus(self.data, name, 600_000)]
+            texts = [
+                t
+                for name in ("intents_en/CLINC150", "intents_en/BANKING77", "python_docs_en_zh/pairs")
+                for t in Corpus(self.data, name, 600_000)
+            ]
             pieces = [s.strip() for t in texts for s in re.split(r"[,.;!?\n]", t) if 10 <= len(s) <= 60 and s.isascii()]
         return pieces
 
@@ -266,7 +342,11 @@ class Maker:
         if zh:
             if kind < 0.03:
                 return self.english() if kind < 0.015 else self.given_english()
-            return self.rng.choice("小小老") + self.rng.choice(inv.PLAIN) if kind < 0.07 else inv.chinese_name(self.rng, self.given)
+            return (
+                self.rng.choice("小小老") + self.rng.choice(inv.PLAIN)
+                if kind < 0.07
+                else inv.chinese_name(self.rng, self.given)
+            )
         return self.given_english() if kind < 0.35 else inv.pinyin_name(self.rng) if kind < 0.42 else self.english()
 
     def articles_zh(self) -> Iterator[tuple[str, set[tuple[int, int]]]]:
@@ -284,7 +364,9 @@ class Maker:
     def articles_en(self) -> Iterator[tuple[str, set[tuple[int, int]]]]:
         for row in rows(self.data / "enwiki/leads.jsonl.zst"):
             name, text = row["title"], row["text"][:1500]
-            if not re.search(r"\(born |\([^)]{0,60}\d{4}\s*[–-]\s*[^)]{0,40}\d{4}\)", text[:250]) or not re.fullmatch(r"[A-Z][\w'.-]+(?: [\w'.-]+){1,2}", name):
+            if not re.search(r"\(born |\([^)]{0,60}\d{4}\s*[–-]\s*[^)]{0,40}\d{4}\)", text[:250]) or not re.fullmatch(
+                r"[A-Z][\w'.-]+(?: [\w'.-]+){1,2}", name
+            ):
                 continue
             family = name.split()[-1]
             if not family[0].isupper() or family in ("I", "II", "III", "IV", "V", "VI", "VII"):
@@ -371,7 +453,9 @@ def fit(features: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor, epoc
                 squares += gradient**2
                 w -= rate * gradient / squares.sqrt()
             w[0] = 0
-            loss_sum += float((torch.nn.functional.binary_cross_entropy_with_logits(logit, y, reduction="none") * c).sum())
+            loss_sum += float(
+                (torch.nn.functional.binary_cross_entropy_with_logits(logit, y, reduction="none") * c).sum()
+            )
         print(f"epoch {epoch}: loss {loss_sum / float(weight.sum()):.4f}")
     return w
 
@@ -423,7 +507,7 @@ def main() -> None:
             weight[noisy & (score > torch.where(wordlike, 1.5, -2.0))] = 0
             print(f"struck out: {int((weight == 0).sum()):,}")
     steps = np.clip(np.rint(w.numpy() / SCALE), -127, 127).astype(np.int8)
-    np.savez(args.out, words=bits, weights=steps, scale=np.float32(SCALE))
+    np.savez_compressed(args.out, words=bits, weights=steps, scale=np.float32(SCALE))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@
 #include <memory>
 #include <stdexcept>
 
-#include "guard/names.h"
+#include "names.h"
 
 namespace nb = nanobind;
 
-namespace fathom::guard {
+namespace guard {
 namespace {
 
 using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -33,23 +33,23 @@ struct CodePoints {
 class Names {
  public:
   Names(Bytes words, Weights weights, float scale)
-      : words_(std::move(words)), weights_(std::move(weights)), model_(Checked(), weights_.data(), scale) {}
+      : words_(std::move(words)), weights_(std::move(weights)), model_(checked(), weights_.data(), scale) {}
 
-  nb::list Find(nb::str text, float threshold) const {
+  nb::list find(nb::str text, float threshold) const {
     const CodePoints points(text);
     std::vector<NameHit> hits;
     {
       nb::gil_scoped_release unlocked;
-      hits = model_.Find(points.begin(), points.length, threshold);
+      hits = model_.find(points.begin(), points.length, threshold);
     }
     nb::list out;
     for (const NameHit& hit : hits) out.append(nb::make_tuple(hit.start, hit.end, int(hit.kind), hit.score));
     return out;
   }
 
-  nb::tuple Candidates(nb::str text) const {
+  nb::tuple candidates(nb::str text) const {
     const CodePoints points(text);
-    const std::vector<NameCandidate> found = model_.Candidates(points.begin(), points.length);
+    const std::vector<NameCandidate> found = model_.candidates(points.begin(), points.length);
     const size_t n = found.size();
     auto* places = new uint32_t[n * 3 + 1];
     auto* features = new uint32_t[n * kNameFeatures + 1];
@@ -63,7 +63,7 @@ class Names {
   }
 
  private:
-  const uint8_t* Checked() const {
+  const uint8_t* checked() const {
     if (words_.shape(0) != kWordBits / 8 || weights_.shape(0) != kNameBuckets)
       throw std::invalid_argument("a name model has " + std::to_string(kWordBits / 8) + " bytes of words and " +
                                   std::to_string(kNameBuckets) + " weights");
@@ -75,20 +75,20 @@ class Names {
   NameModel model_;
 };
 
-nb::tuple WordPlaces(int word_class, nb::str word) {
+nb::tuple word_places(int word_class, nb::str word) {
   const CodePoints points(word);
-  const auto bits = WordFilter::Bits(WordClass(word_class), points.begin(), points.length);
+  const auto bits = WordFilter::bits(WordClass(word_class), points.begin(), points.length);
   return nb::make_tuple(bits[0], bits[1], bits[2]);
 }
 
 }  // namespace
 
-void BindNames(nb::module_& module) {
+void bind_names(nb::module_& module) {
   nb::class_<Names>(module, "NameModel")
       .def(nb::init<Bytes, Weights, float>(), nb::arg("words"), nb::arg("weights"), nb::arg("scale"))
-      .def("find", &Names::Find, nb::arg("text"), nb::arg("threshold"))
-      .def("candidates", &Names::Candidates, nb::arg("text"));
-  module.def("name_word_bits", &WordPlaces, nb::arg("word_class"), nb::arg("word"));
+      .def("find", &Names::find, nb::arg("text"), nb::arg("threshold"))
+      .def("candidates", &Names::candidates, nb::arg("text"));
+  module.def("name_word_bits", &word_places, nb::arg("word_class"), nb::arg("word"));
 }
 
-}  // namespace fathom::guard
+}  // namespace guard

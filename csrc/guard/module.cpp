@@ -43,7 +43,12 @@ std::u32string code_points(nb::handle str) {
 
 }  // namespace
 
+namespace guard {
+void bind_names(nb::module_& m);
+}
+
 NB_MODULE(_guard, m) {
+  guard::bind_names(m);
   nb::set_leak_warnings(false);
   m.def("fold", &fold, nb::arg("text"));
   m.def(

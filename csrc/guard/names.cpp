@@ -1,51 +1,52 @@
-#include "guard/names.h"
+#include "names.h"
+
+#include "text.h"
 
 #include <algorithm>
 #include <string>
 #include <string_view>
 
-namespace fathom::guard {
+namespace guard {
 namespace {
 
-uint64_t Mix(uint64_t h) {  // finaliser of splitmix64
+uint64_t mix(uint64_t h) {  // finaliser of splitmix64
   h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9ULL;
   h = (h ^ (h >> 27)) * 0x94d049bb133111ebULL;
   return h ^ (h >> 31);
 }
 
-uint64_t HashWord(uint64_t seed, const char32_t* word, size_t length) {
+uint64_t hash_word(uint64_t seed, const char32_t* word, size_t length) {
   uint64_t h = seed * 0x9e3779b97f4a7c15ULL + length;
   for (size_t i = 0; i < length; ++i) h = (h ^ word[i]) * 0x100000001b3ULL + (h >> 29);
-  return Mix(h);
+  return mix(h);
 }
 
-bool IsHan(char32_t c) { return (c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3400 && c <= 0x4dbf); }
-bool IsDigit(char32_t c) { return c >= '0' && c <= '9'; }
-bool IsUpper(char32_t c) {
+bool is_han(char32_t c) { return (c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3400 && c <= 0x4dbf); }
+bool is_upper(char32_t c) {
   return (c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x100 && c <= 0x17f && c % 2 == 0);
 }
-bool IsLower(char32_t c) {
+bool is_lower(char32_t c) {
   return (c >= 'a' && c <= 'z') || (c >= 0xdf && c <= 0xff && c != 0xf7) || (c >= 0x100 && c <= 0x17f && c % 2 == 1);
 }
-bool IsLatin(char32_t c) { return IsUpper(c) || IsLower(c); }
-char32_t Lower(char32_t c) {
-  if (!IsUpper(c)) return c;
+bool is_latin(char32_t c) { return is_upper(c) || is_lower(c); }
+char32_t lower(char32_t c) {
+  if (!is_upper(c)) return c;
   return c < 0x100 ? c + 32 : c + 1;
 }
 
 // A neighbour as the features see it: full-width forms as ASCII, all digits and all letters alike; the ends of the
 // text are line ends.
-char32_t Neighbour(char32_t c) {
+char32_t neighbour(char32_t c) {
   if (c >= 0xff01 && c <= 0xff5e) c -= 0xfee0;
   if (c == 0x3000 || c == 0xa0 || c == '\t') return ' ';
   if (c == '\r') return '\n';
-  if (IsDigit(c)) return '0';
-  if (IsUpper(c)) return 'A';
-  if (IsLower(c)) return 'a';
+  if (is_digit(c)) return '0';
+  if (is_upper(c)) return 'A';
+  if (is_lower(c)) return 'a';
   return c;
 }
 
-bool IsSeparator(char32_t c) {  // what stands between a label and a name: 姓名：「张伟」
+bool is_separator(char32_t c) {  // what stands between a label and a name: 姓名：「张伟」
   switch (c) {
     case ' ': case ':': case '"': case '\'': case '(': case ')': case '[': case ']': case ',': case '*': case '|':
     case '=': case '/': case 0x201c: case 0x201d: case 0x3010: case 0x3011: case 0x300c: case 0x300d: case 0x3001:
@@ -61,11 +62,11 @@ class Features {
   explicit Features(NameCandidate& candidate) : candidate_(candidate) {
     candidate.features.fill(0);
   }
-  void Add(uint64_t a, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0) {
+  void add(uint64_t a, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0) {
     ++id_;
-    uint64_t h = Mix((uint64_t(candidate_.kind) * 64 + id_) * 0x9e3779b97f4a7c15ULL ^ a);
-    h = Mix(h ^ (b + 0x7f4a7c15ULL));
-    if (c != 0 || d != 0) h = Mix(h ^ (c << 32 | d));
+    uint64_t h = mix((uint64_t(candidate_.kind) * 64 + id_) * 0x9e3779b97f4a7c15ULL ^ a);
+    h = mix(h ^ (b + 0x7f4a7c15ULL));
+    if (c != 0 || d != 0) h = mix(h ^ (c << 32 | d));
     candidate_.features[id_ - 1] = uint32_t(h % (kNameBuckets - 1)) + 1;
   }
 
@@ -87,14 +88,14 @@ constexpr size_t kMaxWord = 24;  // letters of a word that may be part of a name
 constexpr size_t kMaxRun = 12;   // words of a run that are looked at together
 constexpr size_t kMaxNameWords = 4;
 
-bool IsParticle(const std::u32string& word) {
+bool is_particle(const std::u32string& word) {
   static const char32_t* const kParticles[] = {U"van", U"von", U"de", U"der", U"den", U"da", U"di", U"del",
                                                U"la",  U"le",  U"du", U"bin", U"ibn", U"al", U"dos", U"ter"};
   return std::any_of(std::begin(kParticles), std::end(kParticles), [&](const char32_t* p) { return word == p; });
 }
 
 // One or two syllables of pinyin without tones: initial and final by their spelling.
-size_t Syllable(const std::u32string& word, size_t at, size_t (&ends)[4]) {
+size_t syllable_ends(const std::u32string& word, size_t at, size_t (&ends)[4]) {
   static constexpr std::u32string_view kInitials[] = {U"zh", U"ch", U"sh", U"b", U"p", U"m", U"f", U"d", U"t", U"n", U"l", U"g",
                                               U"k",  U"h",  U"j",  U"q", U"x", U"r", U"z", U"c", U"s", U"y", U"w", U""};
   static constexpr std::u32string_view kFinals[] = {U"iang", U"iong", U"uang", U"ang", U"eng", U"ing", U"ong", U"iao", U"ian",
@@ -112,14 +113,14 @@ size_t Syllable(const std::u32string& word, size_t at, size_t (&ends)[4]) {
   return n;
 }
 
-bool IsPinyin(const std::u32string& word) {
+bool is_pinyin(const std::u32string& word) {
   if (word.size() < 2 || word.size() > 12) return false;
   size_t ends[4];
-  const size_t n = Syllable(word, 0, ends);
+  const size_t n = syllable_ends(word, 0, ends);
   for (size_t i = 0; i < n; ++i) {
     if (ends[i] == word.size()) return true;
     size_t second[4];
-    const size_t m = Syllable(word, ends[i], second);
+    const size_t m = syllable_ends(word, ends[i], second);
     for (size_t j = 0; j < m; ++j) {
       if (second[j] == word.size()) return true;
     }
@@ -128,31 +129,31 @@ bool IsPinyin(const std::u32string& word) {
 }
 
 // The word that ends before (or starts after) a place, at most kMaxWord letters: its hash, 0 if none.
-uint64_t WordBefore(const char32_t* text, size_t end, size_t* start) {
+uint64_t word_before(const char32_t* text, size_t end, size_t* start) {
   size_t i = end;
-  while (i > 0 && end - i < kMaxWord && IsLatin(text[i - 1])) --i;
+  while (i > 0 && end - i < kMaxWord && is_latin(text[i - 1])) --i;
   std::u32string word;
-  for (size_t j = i; j < end; ++j) word.push_back(Lower(text[j]));
+  for (size_t j = i; j < end; ++j) word.push_back(lower(text[j]));
   *start = i;
-  return word.empty() ? 0 : HashWord(7, word.data(), word.size());
+  return word.empty() ? 0 : hash_word(7, word.data(), word.size());
 }
 
-uint64_t WordAfter(const char32_t* text, size_t length, size_t start) {
+uint64_t word_after(const char32_t* text, size_t length, size_t start) {
   std::u32string word;
-  while (start < length && word.size() < kMaxWord && IsLatin(text[start])) word.push_back(Lower(text[start++]));
-  return word.empty() ? 0 : HashWord(7, word.data(), word.size());
+  while (start < length && word.size() < kMaxWord && is_latin(text[start])) word.push_back(lower(text[start++]));
+  return word.empty() ? 0 : hash_word(7, word.data(), word.size());
 }
 
 }  // namespace
 
-std::array<uint32_t, 3> WordFilter::Bits(WordClass word_class, const char32_t* word, size_t length) {
-  const uint64_t h = HashWord(uint64_t(word_class), word, length);
-  const uint64_t g = Mix(h + 0x9e3779b97f4a7c15ULL);
+std::array<uint32_t, 3> WordFilter::bits(WordClass word_class, const char32_t* word, size_t length) {
+  const uint64_t h = hash_word(uint64_t(word_class), word, length);
+  const uint64_t g = mix(h + 0x9e3779b97f4a7c15ULL);
   return {uint32_t(h % kWordBits), uint32_t((h >> 32) % kWordBits), uint32_t(g % kWordBits)};
 }
 
-bool WordFilter::Has(WordClass word_class, const char32_t* word, size_t length) const {
-  for (const uint32_t bit : Bits(word_class, word, length)) {
+bool WordFilter::has(WordClass word_class, const char32_t* word, size_t length) const {
+  for (const uint32_t bit : bits(word_class, word, length)) {
     if ((bits_[bit >> 3] >> (bit & 7) & 1) == 0) return false;
   }
   return true;
@@ -162,82 +163,82 @@ NameModel::NameModel(const uint8_t* words, const int8_t* weights, float scale)
     : words_(words), weights_(weights), scale_(scale), surname_(65536, 0) {
   // The filter is asked once for every character: false positives (0.2 %) would be candidates only.
   for (char32_t c = 0x4e00; c <= 0x9fff; ++c) {
-    if (words_.Has(WordClass::kSurname, &c, 1)) surname_[c] |= 1;
+    if (words_.has(WordClass::kSurname, &c, 1)) surname_[c] |= 1;
     const char32_t compound[2] = {c, U'*'};
-    if (words_.Has(WordClass::kSurname, compound, 2)) surname_[c] |= 2;
+    if (words_.has(WordClass::kSurname, compound, 2)) surname_[c] |= 2;
   }
 }
 
-void NameModel::ChineseFeatures(const char32_t* text, size_t length, size_t surname, NameCandidate& candidate) const {
+void NameModel::chinese_features(const char32_t* text, size_t length, size_t surname, NameCandidate& candidate) const {
   const size_t s = candidate.start, e = candidate.end, n = e - s;
-  const auto left = [&](size_t k) -> char32_t { return s >= k ? Neighbour(text[s - k]) : U'\n'; };
-  const auto right = [&](size_t k) -> char32_t { return e + k <= length ? Neighbour(text[e + k - 1]) : U'\n'; };
+  const auto left = [&](size_t k) -> char32_t { return s >= k ? neighbour(text[s - k]) : U'\n'; };
+  const auto right = [&](size_t k) -> char32_t { return e + k <= length ? neighbour(text[e + k - 1]) : U'\n'; };
   const auto word = [&](size_t from, size_t to) -> uint64_t {  // is text[from, to) an ordinary word?
-    return from < to && to <= length && words_.Has(WordClass::kChinese, text + from, to - from) ? 1 : 0;
+    return from < to && to <= length && words_.has(WordClass::kChinese, text + from, to - from) ? 1 : 0;
   };
   const char32_t l1 = left(1), l2 = left(2), l3 = left(3), r1 = right(1), r2 = right(2), r3 = right(3);
   const char32_t last = text[e - 1];
   const size_t given = e - s - surname;
-  const uint64_t name = HashWord(1, text + s, n);
-  const uint64_t sur = HashWord(2, text + s, surname);
+  const uint64_t name = hash_word(1, text + s, n);
+  const uint64_t sur = hash_word(2, text + s, surname);
   const uint64_t length_key = n * 8 + surname;
   const uint64_t inside = word(s, e) | word(s, s + 2) << 1 | (given == 2 ? word(s + surname, e) : 0) << 2;
   const uint64_t before = (s >= 1 ? word(s - 1, s + 1) : 0) | (s >= 2 ? word(s - 2, s + 1) : 0) << 1 |
                           (s >= 1 ? word(s - 1, s + 2) : 0) << 2;
   const uint64_t after = word(e - 1, e + 1) | word(e - 1, e + 2) << 1 | (n > 2 ? word(e - 2, e + 1) : 0) << 2 |
                          word(s, e + 1) << 3;
-  const uint64_t l_class = IsHan(l1) ? 1 : l1;
-  const uint64_t r_class = IsHan(r1) ? 1 : r1;
+  const uint64_t l_class = is_han(l1) ? 1 : l1;
+  const uint64_t r_class = is_han(r1) ? 1 : r1;
   // The neighbours beyond separators.
   size_t p = s, q = e;
-  while (p > 0 && s - p < 3 && IsSeparator(Neighbour(text[p - 1]))) --p;
-  while (q < length && q - e < 3 && IsSeparator(Neighbour(text[q]))) ++q;
-  const auto beyond_left = [&](size_t k) -> uint64_t { return p >= k ? Neighbour(text[p - k]) : U'\n'; };
-  const auto beyond_right = [&](size_t k) -> uint64_t { return q + k <= length ? Neighbour(text[q + k - 1]) : U'\n'; };
-  const uint64_t gap_left = p == s ? 0 : Neighbour(text[s - 1]), gap_right = q == e ? 0 : Neighbour(text[e]);
+  while (p > 0 && s - p < 3 && is_separator(neighbour(text[p - 1]))) --p;
+  while (q < length && q - e < 3 && is_separator(neighbour(text[q]))) ++q;
+  const auto beyond_left = [&](size_t k) -> uint64_t { return p >= k ? neighbour(text[p - k]) : U'\n'; };
+  const auto beyond_right = [&](size_t k) -> uint64_t { return q + k <= length ? neighbour(text[q + k - 1]) : U'\n'; };
+  const uint64_t gap_left = p == s ? 0 : neighbour(text[s - 1]), gap_right = q == e ? 0 : neighbour(text[e]);
 
   Features f(candidate);
-  f.Add(length_key, inside, before, after);
-  f.Add(sur, length_key);
-  f.Add(name);
-  f.Add(given > 0 ? HashWord(3, text + s + surname, given) : 0, length_key);
-  f.Add(given > 0 ? text[s + surname] : 0, length_key);
-  f.Add(given > 1 ? last : 0, length_key);
-  f.Add(l1, length_key);
-  f.Add(l1, l2);
-  f.Add(l1, l2, l3);
-  f.Add(l1, sur);
-  f.Add(r1, length_key);
-  f.Add(r1, r2);
-  f.Add(r1, r2, r3);
-  f.Add(last, r1);
-  f.Add(l_class, r_class, length_key, inside);
-  f.Add(beyond_left(1), beyond_left(2), gap_left != 0);
-  f.Add(beyond_left(1), beyond_left(2), beyond_left(3), gap_left);
-  f.Add(beyond_right(1), beyond_right(2), gap_right);
-  f.Add(inside, before, sur);
-  f.Add(inside, after, r1);
-  f.Add(inside, before, l1);
-  f.Add(l1, r1);
+  f.add(length_key, inside, before, after);
+  f.add(sur, length_key);
+  f.add(name);
+  f.add(given > 0 ? hash_word(3, text + s + surname, given) : 0, length_key);
+  f.add(given > 0 ? text[s + surname] : 0, length_key);
+  f.add(given > 1 ? last : 0, length_key);
+  f.add(l1, length_key);
+  f.add(l1, l2);
+  f.add(l1, l2, l3);
+  f.add(l1, sur);
+  f.add(r1, length_key);
+  f.add(r1, r2);
+  f.add(r1, r2, r3);
+  f.add(last, r1);
+  f.add(l_class, r_class, length_key, inside);
+  f.add(beyond_left(1), beyond_left(2), gap_left != 0);
+  f.add(beyond_left(1), beyond_left(2), beyond_left(3), gap_left);
+  f.add(beyond_right(1), beyond_right(2), gap_right);
+  f.add(inside, before, sur);
+  f.add(inside, after, r1);
+  f.add(inside, before, l1);
+  f.add(l1, r1);
 }
 
 template <class Sink>
-void NameModel::ChineseAt(const char32_t* text, size_t length, size_t i, Sink&& sink) const {
+void NameModel::chinese_at(const char32_t* text, size_t length, size_t i, Sink&& sink) const {
   const auto surname_at = [&](size_t at) -> uint8_t { return text[at] < 0x10000 ? surname_[text[at]] : uint8_t{0}; };
   const auto emit = [&](size_t start, size_t end, size_t surname, NameKind kind) {
     NameCandidate candidate{uint32_t(start), uint32_t(end), kind, {}};
-    ChineseFeatures(text, length, surname, candidate);
+    chinese_features(text, length, surname, candidate);
     sink(candidate);
   };
   const uint8_t here = surname_at(i);
   size_t han = 1;  // Chinese characters from i on, as far as a name may reach
-  while (han < 4 && i + han < length && IsHan(text[i + han])) ++han;
-  const bool compound = (here & 2) != 0 && han > 1 && words_.Has(WordClass::kSurname, text + i, 2);
+  while (han < 4 && i + han < length && is_han(text[i + han])) ++han;
+  const bool compound = (here & 2) != 0 && han > 1 && words_.has(WordClass::kSurname, text + i, 2);
   for (size_t surname = 1; surname <= (compound ? 2u : 1u); ++surname) {
     if (surname == 1 && (here & 1) == 0) continue;
     for (size_t n = surname + 1; n <= std::min(surname + 2, han); ++n) emit(i, i + n, surname, NameKind::kChinese);
     for (size_t n = 1; n <= 3 && surname + n <= han; ++n) {
-      if (!words_.Has(WordClass::kTitle, text + i + surname, n)) continue;
+      if (!words_.has(WordClass::kTitle, text + i + surname, n)) continue;
       emit(i, i + surname, surname, NameKind::kTitled);
       break;
     }
@@ -248,48 +249,48 @@ void NameModel::ChineseAt(const char32_t* text, size_t length, size_t i, Sink&& 
 
 // A run of capitalised words that starts at i: returns where it ends (at least i + 1).
 template <class Sink>
-size_t NameModel::EnglishRun(const char32_t* text, size_t length, size_t i, Sink&& sink) const {
+size_t NameModel::english_run(const char32_t* text, size_t length, size_t i, Sink&& sink) const {
   Token run[kMaxRun];
   size_t n = 0, at = i;
   std::u32string word;
-  while (n < kMaxRun && at < length && IsLatin(text[at])) {
+  while (n < kMaxRun && at < length && is_latin(text[at])) {
     const size_t start = at;
     size_t upper = 0;
     bool inner = false;  // an upper-case letter after a lower-case one: JavaScript
     word.clear();
     while (at < length && word.size() <= kMaxWord &&
-           (IsLatin(text[at]) ||
-            ((text[at] == '-' || text[at] == '\'' || text[at] == 0x2019) && at + 1 < length && IsLatin(text[at + 1]) &&
-             !((text[at] != '-') && text[at + 1] == 's' && (at + 2 >= length || !IsLatin(text[at + 2])))))) {
-      if (IsUpper(text[at])) {
+           (is_latin(text[at]) ||
+            ((text[at] == '-' || text[at] == '\'' || text[at] == 0x2019) && at + 1 < length && is_latin(text[at + 1]) &&
+             !((text[at] != '-') && text[at + 1] == 's' && (at + 2 >= length || !is_latin(text[at + 2])))))) {
+      if (is_upper(text[at])) {
         ++upper;
         const bool mac = word == U"mc" || word == U"mac" || word == U"de" || word == U"la";
-        inner = inner || (at > start && IsLower(text[at - 1]) && !mac);
+        inner = inner || (at > start && is_lower(text[at - 1]) && !mac);
       }
-      word.push_back(Lower(text[at++]));
+      word.push_back(lower(text[at++]));
     }
-    const bool overlong = at < length && IsLatin(text[at]);
-    const bool joined = at < length && (IsDigit(text[at]) || text[at] == '_' || text[at] == '@');
+    const bool overlong = at < length && is_latin(text[at]);
+    const bool joined = at < length && (is_digit(text[at]) || text[at] == '_' || text[at] == '@');
     char shape = 0;
     if (overlong || joined || inner) shape = 0;
-    else if (!IsUpper(text[start])) shape = n > 0 && IsParticle(word) ? 'p' : char(0);
+    else if (!is_upper(text[start])) shape = n > 0 && is_particle(word) ? 'p' : char(0);
     else if (word.size() == 1) shape = 'I';
     else shape = upper == word.size() && word.size() > 1 ? 'U' : 'C';
     if (shape == 0) {
-      while (at < length && (IsLatin(text[at]) || IsDigit(text[at]) || text[at] == '_')) ++at;  // the rest of the word
+      while (at < length && (is_latin(text[at]) || is_digit(text[at]) || text[at] == '_')) ++at;  // the rest of the word
       break;
     }
-    uint64_t flags = words_.Has(WordClass::kGiven, word.data(), word.size()) |
-                     words_.Has(WordClass::kFamily, word.data(), word.size()) << 1 |
-                     words_.Has(WordClass::kEnglish, word.data(), word.size()) << 2 | uint64_t(IsPinyin(word)) << 3;
+    uint64_t flags = words_.has(WordClass::kGiven, word.data(), word.size()) |
+                     words_.has(WordClass::kFamily, word.data(), word.size()) << 1 |
+                     words_.has(WordClass::kEnglish, word.data(), word.size()) << 2 | uint64_t(is_pinyin(word)) << 3;
     const size_t tail = std::min<size_t>(3, word.size());
-    run[n++] = {start, at, shape, flags, HashWord(7, word.data(), word.size()),
-                HashWord(8, word.data() + word.size() - tail, tail)};
+    run[n++] = {start, at, shape, flags, hash_word(7, word.data(), word.size()),
+                hash_word(8, word.data() + word.size() - tail, tail)};
     size_t next = at;
     if (shape == 'I' && next < length && text[next] == '.') ++next;
     if (next < length && text[next] == ' ') ++next;
     else if (!(shape == 'I' && next > at)) break;
-    if (next >= length || !IsLatin(text[next])) break;
+    if (next >= length || !is_latin(text[next])) break;
     at = next;
   }
   for (size_t a = 0; a < n; ++a) {
@@ -301,41 +302,41 @@ size_t NameModel::EnglishRun(const char32_t* text, size_t length, size_t i, Sink
       uint64_t shapes = 0;
       for (size_t k = a; k <= b; ++k) shapes = shapes << 8 | uint64_t(run[k].shape);
       size_t p = s, before = 0;
-      while (p > 0 && s - p < 3 && !IsLatin(text[p - 1]) && !IsHan(text[p - 1]) && !IsDigit(text[p - 1])) --p;
-      const uint64_t prev = p > 0 && IsHan(text[p - 1]) ? text[p - 1] : WordBefore(text, p, &before);
-      if (p > 0 && IsHan(text[p - 1])) before = p - 1;
-      const uint64_t prev2_han = before > 0 && IsHan(text[before - 1]) ? text[before - 1] : 0;
+      while (p > 0 && s - p < 3 && !is_latin(text[p - 1]) && !is_han(text[p - 1]) && !is_digit(text[p - 1])) --p;
+      const uint64_t prev = p > 0 && is_han(text[p - 1]) ? text[p - 1] : word_before(text, p, &before);
+      if (p > 0 && is_han(text[p - 1])) before = p - 1;
+      const uint64_t prev2_han = before > 0 && is_han(text[before - 1]) ? text[before - 1] : 0;
       size_t ignored = 0;
-      const uint64_t prev2 = prev2_han != 0 ? prev2_han : before > 1 ? WordBefore(text, before - 1, &ignored) : 0;
-      const uint64_t l1 = s > 0 ? Neighbour(text[s - 1]) : '\n', l2 = s > 1 ? Neighbour(text[s - 2]) : '\n';
-      const uint64_t r1 = e < length ? Neighbour(text[e]) : '\n', r2 = e + 1 < length ? Neighbour(text[e + 1]) : '\n';
+      const uint64_t prev2 = prev2_han != 0 ? prev2_han : before > 1 ? word_before(text, before - 1, &ignored) : 0;
+      const uint64_t l1 = s > 0 ? neighbour(text[s - 1]) : '\n', l2 = s > 1 ? neighbour(text[s - 2]) : '\n';
+      const uint64_t r1 = e < length ? neighbour(text[e]) : '\n', r2 = e + 1 < length ? neighbour(text[e + 1]) : '\n';
       size_t q = e;
-      while (q < length && q - e < 2 && !IsLatin(text[q]) && !IsHan(text[q]) && !IsDigit(text[q])) ++q;
-      const uint64_t next = q < length && IsHan(text[q]) ? text[q] : WordAfter(text, length, q);
+      while (q < length && q - e < 2 && !is_latin(text[q]) && !is_han(text[q]) && !is_digit(text[q])) ++q;
+      const uint64_t next = q < length && is_han(text[q]) ? text[q] : word_after(text, length, q);
       const uint64_t outer = uint64_t(a > 0) | uint64_t(b + 1 < n) << 1;
       const uint64_t out_flags = (a > 0 ? run[a - 1].flags + 1 : 0) | (b + 1 < n ? run[b + 1].flags + 1 : 0) << 8;
       const uint64_t flags = first.flags << 8 | last.flags;
       NameCandidate candidate{uint32_t(s), uint32_t(e), NameKind::kEnglish, {}};
       Features f(candidate);
-      f.Add(count, flags, outer, shapes);
-      f.Add(first.hash, count > 1);
-      f.Add(last.hash, count > 1);
-      f.Add(first.hash, last.hash, count);
-      f.Add(count, flags, out_flags);
-      f.Add(shapes, outer);
-      f.Add(prev, l1, count > 1);
-      f.Add(prev, prev2, l1);
-      f.Add(prev, flags, l1);
-      f.Add(next, r1, count > 1);
-      f.Add(next, flags);
-      f.Add(l1, l2, flags);
-      f.Add(r1, r2, flags);
-      f.Add(l1, r1, count);
-      f.Add(first.tail, count > 1);
-      f.Add(last.tail, count > 1);
-      f.Add(a > 0 ? run[a - 1].hash : 0, outer);
-      f.Add(b + 1 < n ? run[b + 1].hash : 0, outer);
-      f.Add(l1, l2, r1, r2);
+      f.add(count, flags, outer, shapes);
+      f.add(first.hash, count > 1);
+      f.add(last.hash, count > 1);
+      f.add(first.hash, last.hash, count);
+      f.add(count, flags, out_flags);
+      f.add(shapes, outer);
+      f.add(prev, l1, count > 1);
+      f.add(prev, prev2, l1);
+      f.add(prev, flags, l1);
+      f.add(next, r1, count > 1);
+      f.add(next, flags);
+      f.add(l1, l2, flags);
+      f.add(r1, r2, flags);
+      f.add(l1, r1, count);
+      f.add(first.tail, count > 1);
+      f.add(last.tail, count > 1);
+      f.add(a > 0 ? run[a - 1].hash : 0, outer);
+      f.add(b + 1 < n ? run[b + 1].hash : 0, outer);
+      f.add(l1, l2, r1, r2);
       sink(candidate);
     }
   }
@@ -343,30 +344,30 @@ size_t NameModel::EnglishRun(const char32_t* text, size_t length, size_t i, Sink
 }
 
 template <class Sink>
-void NameModel::Walk(const char32_t* text, size_t length, Sink&& sink) const {
+void NameModel::walk(const char32_t* text, size_t length, Sink&& sink) const {
   for (size_t i = 0; i < length;) {
     const char32_t c = text[i];
     if (c < 0x250) {
-      const bool inside = i > 0 && (IsLatin(text[i - 1]) || IsDigit(text[i - 1]) || text[i - 1] == '_');
-      if (IsUpper(c) && !inside) i = EnglishRun(text, length, i, sink);
+      const bool inside = i > 0 && (is_latin(text[i - 1]) || is_digit(text[i - 1]) || text[i - 1] == '_');
+      if (is_upper(c) && !inside) i = english_run(text, length, i, sink);
       else ++i;
       continue;
     }
-    if (c < 0x10000 && surname_[c] != 0) ChineseAt(text, length, i, sink);
+    if (c < 0x10000 && surname_[c] != 0) chinese_at(text, length, i, sink);
     ++i;
   }
 }
 
-std::vector<NameCandidate> NameModel::Candidates(const char32_t* text, size_t length) const {
+std::vector<NameCandidate> NameModel::candidates(const char32_t* text, size_t length) const {
   std::vector<NameCandidate> out;
-  Walk(text, length, [&](const NameCandidate& candidate) { out.push_back(candidate); });
+  walk(text, length, [&](const NameCandidate& candidate) { out.push_back(candidate); });
   return out;
 }
 
-std::vector<NameHit> NameModel::Find(const char32_t* text, size_t length, float threshold) const {
+std::vector<NameHit> NameModel::find(const char32_t* text, size_t length, float threshold) const {
   std::vector<NameHit> hits;
   const int32_t least = int32_t(threshold / scale_);
-  Walk(text, length, [&](const NameCandidate& candidate) {
+  walk(text, length, [&](const NameCandidate& candidate) {
     int32_t sum = 0;
     for (const uint32_t feature : candidate.features) sum += weights_[feature];
     if (sum >= least) hits.push_back({candidate.start, candidate.end, candidate.kind, float(sum) * scale_});
@@ -388,4 +389,4 @@ std::vector<NameHit> NameModel::Find(const char32_t* text, size_t length, float 
   return out;
 }
 
-}  // namespace fathom::guard
+}  // namespace guard

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace fathom::guard {
+namespace guard {
 
 enum class NameKind : uint8_t { kChinese, kTitled, kFamiliar, kEnglish };  // 张伟; 张 of 张先生; 小张; Mike Johnson
 
@@ -41,8 +41,8 @@ enum class WordClass : uint64_t { kChinese = 1, kEnglish, kGiven, kFamily, kSurn
 class WordFilter {
  public:
   explicit WordFilter(const uint8_t* bits) : bits_(bits) {}
-  bool Has(WordClass word_class, const char32_t* word, size_t length) const;
-  static std::array<uint32_t, 3> Bits(WordClass word_class, const char32_t* word, size_t length);
+  bool has(WordClass word_class, const char32_t* word, size_t length) const;
+  static std::array<uint32_t, 3> bits(WordClass word_class, const char32_t* word, size_t length);
 
  private:
   const uint8_t* bits_;  // kWordBits / 8 bytes
@@ -53,18 +53,18 @@ class NameModel {
   // words: kWordBits / 8 bytes; weights: kNameBuckets; both outlive the model. scale: logit of one weight step.
   NameModel(const uint8_t* words, const int8_t* weights, float scale);
 
-  std::vector<NameCandidate> Candidates(const char32_t* text, size_t length) const;
+  std::vector<NameCandidate> candidates(const char32_t* text, size_t length) const;
   // The best-scoring disjoint candidates whose logit is at least threshold, in order of their start.
-  std::vector<NameHit> Find(const char32_t* text, size_t length, float threshold) const;
+  std::vector<NameHit> find(const char32_t* text, size_t length, float threshold) const;
 
  private:
   template <class Sink>
-  void Walk(const char32_t* text, size_t length, Sink&& sink) const;
+  void walk(const char32_t* text, size_t length, Sink&& sink) const;
   template <class Sink>
-  void ChineseAt(const char32_t* text, size_t length, size_t i, Sink&& sink) const;
+  void chinese_at(const char32_t* text, size_t length, size_t i, Sink&& sink) const;
   template <class Sink>
-  size_t EnglishRun(const char32_t* text, size_t length, size_t i, Sink&& sink) const;
-  void ChineseFeatures(const char32_t* text, size_t length, size_t surname, NameCandidate& candidate) const;
+  size_t english_run(const char32_t* text, size_t length, size_t i, Sink&& sink) const;
+  void chinese_features(const char32_t* text, size_t length, size_t surname, NameCandidate& candidate) const;
 
   WordFilter words_;
   const int8_t* weights_;
@@ -72,4 +72,4 @@ class NameModel {
   std::vector<uint8_t> surname_;  // 65,536: 1 a surname, 2 the first character of a compound surname, 3 both
 };
 
-}  // namespace fathom::guard
+}  // namespace guard

@@ -15,3 +15,15 @@ class Automaton:
     def __init__(self, words: list[str], ids: list[int]) -> None: ...
     def find(self, text: str) -> NDArray[np.int32]:
         """(n, 3): start, end and id of every occurrence, by end, the longer first."""
+
+class NameModel:
+    """Candidates for names of persons, scored by a linear model over hashed features (csrc/guard/names.h)."""
+
+    def __init__(self, words: NDArray[np.uint8], weights: NDArray[np.int8], scale: float) -> None: ...
+    def find(self, text: str, threshold: float) -> list[tuple[int, int, int, float]]:
+        """(start, end, kind, logit) of the best disjoint candidates of at least this logit, in order."""
+    def candidates(self, text: str) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        """(n, 3): start, end, kind; (n, 24): the buckets of their features."""
+
+def name_word_bits(word_class: int, word: str) -> tuple[int, int, int]:
+    """The bits of the word filter that stand for a word of a class."""
