@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 
 import pytest
@@ -116,3 +117,42 @@ def test_threads_share_a_masker_and_no_vault():
         thread.join()
     assert set(results) == {"⟦PERSON_1⟧ ⟦EMAIL_1⟧ ⟦PHONE_1⟧"}
     assert len(results) == 400
+
+
+def fed(text: str, pieces: list[int], masker: Masker, vault: Vault) -> tuple[str, list]:
+    masking, out, entities, done = masker.stream(vault), [], [], 0
+    masking.WINDOW = 512
+    for size in pieces:
+        masked = masking.feed(text[done : done + size])
+        out.append(masked.text)
+        entities += masked.entities
+        done += size
+    last = masking.feed(text[done:], end=True)
+    return "".join([*out, last.text]), [*entities, *last.entities]
+
+
+@pytest.mark.parametrize("gap", ["\n", "，", "x" * 300 + " "])
+def test_a_text_in_pieces_is_masked_as_the_whole(gap):
+    rng = random.Random(len(gap))
+    words = [
+        "电话13812345678",
+        "张三",
+        "zhang@example.org",
+        "卡号4111 1111 1111 1111",
+        "今天天气不错",
+        "⟦PERSON_1⟧",
+        "k" * 3000,
+    ]
+    text = gap.join(rng.choices(words, weights=[9, 9, 9, 9, 9, 9, 1], k=3000))
+    whole = PLAIN.mask(text)
+    vault = Vault()
+    masked, entities = fed(text, [rng.randrange(2000) for _ in range(60)], PLAIN, vault)
+    assert masked == whole.text
+    assert [(e.start, e.end, e.type) for e in entities] == [(e.start, e.end, e.type) for e in whole.entities]
+
+
+@given(HOSTILE, st.lists(st.integers(0, 9), max_size=5))
+def test_any_text_in_pieces_comes_back(text, pieces):
+    vault = Vault()
+    masked, _ = fed(text, pieces, PLAIN, vault)
+    assert PLAIN.unmask(masked, vault) == text

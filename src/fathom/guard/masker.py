@@ -8,19 +8,19 @@ and in later calls with the same vault, also where its context would not have gi
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fathom.errors import FathomError
 
 from .entities import DEFAULT_TYPES, ENTITIES
 from .operators import OPERATORS, REVERSIBLE, irreversible
-from .scan import Scanner
+from .scan import BEFORE, LONGEST, Scanner
 from .spans import Span
 from .stream import Unmasker
 from .surrogates import assign
 from .vault import LITERAL, Vault
 
-__all__ = ["Masked", "Masker"]
+__all__ = ["Masked", "Masker", "Masking"]
 
 _LEAST_KEY = 16  # bytes of a key for hashes
 
@@ -86,7 +86,23 @@ class Masker:
         """The same for texts that belong together, such as the messages of a conversation: what is found in one is
         masked in all, and no surrogate equals anything in any of them."""
         vault = Vault() if vault is None else vault
-        found = self._find_all(texts, vault)
+        return self._replaced_all(texts, self._find_all(texts, vault), vault)
+
+    def unmask(self, text: str, vault: Vault) -> str:
+        return Unmasker(vault).feed(text, end=True)
+
+    def stream(self, vault: Vault) -> Masking:
+        """Masks a text of any length that arrives in pieces."""
+        return Masking(self, vault)
+
+    def _find_all(self, texts: Sequence[str], vault: Vault) -> list[list[Span]]:
+        found = [self._scanner.find(text) for text in texts]
+        for text, spans in zip(texts, found, strict=True):
+            for span in spans:
+                vault.note(span.type, text[span.start : span.end])
+        return [_spread(text, spans, vault) for text, spans in zip(texts, found, strict=True)]
+
+    def _replaced_all(self, texts: Sequence[str], found: Sequence[list[Span]], vault: Vault) -> list[Masked]:
         fresh = {
             (span.type, text[span.start : span.end]): None
             for text, spans in zip(texts, found, strict=True)
@@ -97,16 +113,6 @@ class Masker:
         return [
             Masked(self._replaced(text, spans, vault), spans, vault) for text, spans in zip(texts, found, strict=True)
         ]
-
-    def unmask(self, text: str, vault: Vault) -> str:
-        return Unmasker(vault).feed(text, end=True)
-
-    def _find_all(self, texts: Sequence[str], vault: Vault) -> list[list[Span]]:
-        found = [self._scanner.find(text) for text in texts]
-        for text, spans in zip(texts, found, strict=True):
-            for span in spans:
-                vault.note(span.type, text[span.start : span.end])
-        return [_spread(text, spans, vault) for text, spans in zip(texts, found, strict=True)]
 
     def _replaced(self, text: str, spans: Sequence[Span], vault: Vault) -> str:
         masked, surrogates = self._with(text, spans, vault, self._operators)
@@ -134,6 +140,41 @@ class Masker:
             done = span.end
         pieces.append(_protected(text[done:], vault) if keep else text[done:])
         return "".join(pieces), surrogates
+
+
+class Masking:
+    """One text in pieces, masked as the whole would be; for one thread. Memory is bounded by ``WINDOW``.
+
+    The scanner looks ``BEFORE`` characters back from what it finds, which is ``LONGEST`` long at most: what is so near
+    the end waits for the next piece, and what was said already is looked at again as context.
+    """
+
+    WINDOW = 1 << 18  # characters
+
+    def __init__(self, masker: Masker, vault: Vault) -> None:
+        self._masker = masker
+        self._vault = vault
+        self._text = ""
+        self._said = 0  # characters of the text that were masked already
+        self._before = 0  # characters of the stream before the text
+
+    def feed(self, piece: str, end: bool = False) -> Masked:
+        """What is certain now, its entities in code points of the whole stream; with ``end`` all the rest."""
+        self._text += piece
+        if not end and len(self._text) - self._said < self.WINDOW + LONGEST:
+            return Masked("", [], self._vault)
+        [spans] = self._masker._find_all([self._text], self._vault)
+        stop = len(self._text) if end else len(self._text) - LONGEST
+        for span in spans:
+            if span.start < stop < span.end:
+                stop = span.end
+        spans = [replace(span, start=max(span.start, self._said)) for span in spans if self._said < span.end <= stop]
+        here = [replace(span, start=span.start - self._said, end=span.end - self._said) for span in spans]
+        masked = self._masker._replaced_all([self._text[self._said : stop]], [here], self._vault)[0].text
+        there = [replace(span, start=span.start + self._before, end=span.end + self._before) for span in spans]
+        cut = max(0, stop - BEFORE)
+        self._text, self._said, self._before = self._text[cut:], stop - cut, self._before + cut
+        return Masked(masked, there, self._vault)
 
 
 def _protected(text: str, vault: Vault) -> str:

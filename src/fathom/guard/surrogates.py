@@ -201,7 +201,7 @@ def _phone(value: str, draw: _Draw) -> str | None:
     numbers get the area code 0000, which is no proof that nobody has them."""
     bare = _bare(value)
     if re.fullmatch(r"(?:0086|86)?1[3-9][0-9]{9}", bare):
-        return _dressed(bare[:-8] + "0000" + f"{draw.number % 10_000:04}", value)
+        return _dressed(f"{bare[:-8]}{draw.number % 10**8:08}", value)
     if re.fullmatch(r"(?:0044|44|0)7[0-9]{9}", bare):
         return _dressed(bare[:-10] + "7700900" + f"{draw.number % 1000:03}", value)
     if re.fullmatch(r"1?[2-9][0-9]{2}[2-9][0-9]{6}", bare):
