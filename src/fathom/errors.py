@@ -147,6 +147,18 @@ CODES: dict[str, Code] = {
         "or raise max_repeats",
         "有数据源在整个训练中将重复超过 {limit} 次（{found}）；请降低其比例、缩短训练或提高 max_repeats",
     ),
+    "attachment_refused": Code(
+        400,
+        _REQUEST,
+        "{param}: {kind} can't be masked, so it is not sent on; `--attachments redact` leaves it out, `pass` sends it",
+        "{param}：{kind} 无法脱敏，因此不会转发；`--attachments redact` 会将其去掉，`pass` 会原样发送",
+    ),
+    "tokens_refused": Code(
+        400,
+        _REQUEST,
+        "{param}: token ids can't be masked; send text",
+        "{param}：无法对 token 编号脱敏；请发送文本",
+    ),
     "parameter_invalid": Code(400, _REQUEST, "{param}: {problem}", "{param}：{problem}"),
     "parameter_unsupported": Code(400, _REQUEST, "{param} is not supported", "不支持参数 {param}"),
     "prompt_empty": Code(400, _REQUEST, "the prompt is empty", "提示词为空"),
