@@ -8,6 +8,7 @@
 
 #include "automaton.h"
 #include "fold.h"
+#include "numbers.h"
 #include "runs.h"
 
 namespace nb = nanobind;
@@ -51,6 +52,10 @@ NB_MODULE(_guard, m) {
   guard::bind_names(m);
   nb::set_leak_warnings(false);
   m.def("fold", &fold, nb::arg("text"));
+  m.def(
+      "numbers",
+      [](nb::str text, int32_t today) { return table(guard::numbers(Text(text.ptr()), today), 4); },
+      nb::arg("text"), nb::arg("today"));
   m.def(
       "runs",
       [](nb::str text, int digits) { return table(guard::runs(Text(text.ptr()), digits), 3); },

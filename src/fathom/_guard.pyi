@@ -6,6 +6,11 @@ from numpy.typing import NDArray
 def fold(text: str) -> tuple[str, NDArray[np.int32] | None]:
     """The text as the eye reads it, and the index in the original of each character and of the end; None: equal."""
 
+def numbers(text: str, today: int) -> NDArray[np.int32]:
+    """(n, 4): start, end, kind (KINDS in guard/numbers.py) and form (in one piece, usual groups, scattered) of numbers.
+
+    ``today``: yyyymmdd; no one is born later."""
+
 def runs(text: str, digits: int) -> NDArray[np.int32]:
     """(n, 3): start, end, digits of every maximal run of words with digits that has at least so many."""
 

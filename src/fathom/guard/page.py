@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from fathom._guard import Automaton, fold, runs
 
+from .context import Labels
 from .spans import Span
 
 __all__ = ["Found", "Lexicon", "Page", "Shadow", "Word"]
@@ -76,6 +77,11 @@ class Page:
         self.text = shadow.text
         self.words = lexicon.find(shadow.text)
         self._ends = {name: [word.end for word in words] for name, words in self.words.items()}
+
+    @cached_property
+    def labels(self) -> Labels:
+        """What the words around a number say it is."""
+        return Labels(self.text, self.words)
 
     @cached_property
     def runs(self) -> list[tuple[int, int, int]]:

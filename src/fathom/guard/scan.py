@@ -14,7 +14,7 @@ from typing import Any
 
 from fathom.errors import FathomError
 
-from . import contacts, numbers, persons
+from . import contacts, context, numbers, persons
 from .entities import DEFAULT_TYPES
 from .page import Found, Lexicon, Page, Shadow
 from .spans import Span, disjoint
@@ -71,7 +71,7 @@ class Scanner:
         self._allow = frozenset(allow)
         self._threshold = threshold
         self._finders: list[Callable[[Page], Iterator[Found]]] = [module.find for module in RECOGNISERS]
-        classes = {name: words for module in RECOGNISERS for name, words in module.WORDS.items()}
+        classes = {name: words for module in (context, *RECOGNISERS) for name, words in module.WORDS.items()}
         self._own = list(dictionary.values())
         self._lexicon = Lexicon(classes | {_OWN: [Shadow(word).text for word in dictionary]})
         self._finders.append(self._dictionary)

@@ -1,0 +1,93 @@
+"""What the words around a number say it is: labels (身份证号, card number), and labels of other things (订单号).
+
+A label counts within its clause and up to the next number: of ``手机13800138000，订单号14155550123`` each has its own.
+A label within a longer one is none (卡号 in 社保卡号). The words stand in ``assets/guard/labels.txt``.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from fathom.assets import ASSETS
+
+if TYPE_CHECKING:
+    from .page import Word
+
+__all__ = ["AGAINST", "WORDS", "Labels"]
+
+AGAINST = "against"  # the class of labels of numbers that are nobody's
+BEFORE, AFTER = 40, 10  # characters between label and number, at most
+
+
+def _read() -> dict[str, list[str]]:
+    words: dict[str, list[str]] = {}
+    for line in (ASSETS / "guard" / "labels.txt").read_text(encoding="utf-8").splitlines():
+        name, colon, listed = line.partition(": ")
+        if colon and not line.startswith("#"):
+            words.setdefault(f"label.{name}", []).extend(listed.split(", "))
+    return words
+
+
+WORDS = _read()
+_BREAK = re.compile(r"[。；！？!?\n]|[;.] |[0-9]{4}")
+
+
+def _is_letter(character: str) -> bool:
+    return character.isascii() and character.isalpha()
+
+
+class Labels:
+    """The labels of a page."""
+
+    def __init__(self, text: str, words: Mapping[str, list[Word]]) -> None:
+        self._text = text
+        found = []
+        for name, hits in words.items():
+            if name.startswith("label."):
+                for start, end, _ in hits:
+                    if _is_letter(text[start]) and start and _is_letter(text[start - 1]):
+                        continue
+                    if _is_letter(text[end - 1]) and _is_letter(text[end : end + 1]) and text[end : end + 2] != "s ":
+                        continue
+                    found.append((end, start, name[6:]))
+        found.sort()
+        self._before: list[tuple[int, int, str]] = []  # by end, without those that lie within a longer one
+        for end, start, name in found:
+            while self._before and self._before[-1][1] >= start and self._before[-1][:2] != (end, start):
+                self._before.pop()
+            if not (self._before and self._before[-1][0] == end and self._before[-1][1] < start):
+                self._before.append((end, start, name))
+        self._ends = [end for end, _, _ in self._before]
+
+    def of(self, start: int, end: int) -> list[str]:
+        """The labels of the number from ``start`` to ``end``, the nearest first."""
+        names = []
+        i = bisect_right(self._ends, start) - 1
+        limit = start - BEFORE
+        breaks = None
+        while i >= 0 and self._ends[i] >= limit:
+            if breaks is None:  # the last break before the number
+                breaks = limit
+                for match in _BREAK.finditer(self._text, max(0, limit), start):
+                    breaks = match.end()
+            label_end, _, name = self._before[i]
+            if label_end < breaks:
+                break
+            names.append(name)
+            i -= 1
+        i = bisect_left(self._ends, end + 1)
+        while i < len(self._ends) and self._before[i][1] <= end + AFTER:
+            _, label_start, name = self._before[i]
+            if label_start < end or _BREAK.search(self._text, end, label_start):
+                break
+            if name != AGAINST and not re.search("[,，、]", self._text[end:label_start]):
+                names.append(name)
+            i += 1
+        return names
+
+    def after(self, name: str) -> list[int]:
+        """Where labels of this name end."""
+        return [end for end, _, label in self._before if label == name]
