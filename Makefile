@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input
 APT := sudo apt install g++ make python3-venv python3-dev
 
-.PHONY: chat test train slow lint docs sanitize aarch64 clean
+.PHONY: chat test train slow lint docs sanitize aarch64 integrations clean
 .DELETE_ON_ERROR:
 
 chat: $(VENV)/core.stamp
@@ -26,6 +26,10 @@ train: $(VENV)/train.stamp
 
 slow: $(VENV)/oracle.stamp
 	@$(PY) -m pytest -m slow $(ARGS)
+
+# The guardrail and the filter inside the real LiteLLM and Open WebUI, each in an environment of its own (3 GB).
+integrations: $(VENV)/test.stamp build/integrations/litellm.stamp build/integrations/openwebui.stamp
+	@$(PY) -m pytest -m slow tests/integrations $(ARGS)
 
 lint: $(VENV)/test.stamp
 	@$(VENV)/bin/ruff check .
@@ -98,6 +102,16 @@ $(VENV)/test.stamp: $(VENV)/train.stamp
 $(VENV)/oracle.stamp: $(VENV)/test.stamp
 	@echo "fathom: compiling llama.cpp to compare with (about 7 minutes, once)" >&2
 	@$(call install,oracle) >&2
+	@touch $@
+
+# torch first: the exact version is the small CPU build, which satisfies Open WebUI.
+GUARD_PACKAGES := python-stdnum phonenumberslite google-re2 cryptography numpy
+build/integrations/litellm.stamp: PACKAGES = 'litellm[proxy]'
+build/integrations/openwebui.stamp: PACKAGES = torch==2.13.0 open-webui
+build/integrations/%.stamp: | $(PY)
+	@echo "fathom: installing $*" >&2
+	@mkdir -p $(@D) && $(PY) -m venv build/integrations/$* && \
+	  build/integrations/$*/bin/python -m pip --disable-pip-version-check --no-input install -q $(PACKAGES) $(GUARD_PACKAGES) >&2
 	@touch $@
 
 # Installs the packages of the core or of one extra, but not fathom itself.
