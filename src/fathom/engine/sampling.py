@@ -102,13 +102,13 @@ _RANGES: tuple[tuple[str, float, float, bool], ...] = (
     ("temperature", 0.0, 100.0, False),
     ("top_p", 0.0, 1.0, True),
     ("min_p", 0.0, 1.0, False),
-    ("repetition_penalty", 0.0, 100.0, True),
+    ("repetition_penalty", 0.01, 100.0, False),  # below, float32 logits overflow
     ("presence_penalty", -2.0, 2.0, False),
     ("frequency_penalty", -2.0, 2.0, False),
 )
 # name, least, most, may be None
 _COUNTS: tuple[tuple[str, int, int | None, bool], ...] = (
-    ("top_k", 0, None, False),
+    ("top_k", 0, 2**31 - 1, False),
     ("n", 1, 128, False),
     ("seed", -(2**63), 2**64 - 1, True),
     ("max_tokens", 0, None, True),
