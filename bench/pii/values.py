@@ -211,43 +211,6 @@ def us_npi(rng: Random) -> str:
     return body + luhn.calc_check_digit("80840" + body)
 
 
-def phone(rng: Random, language: str) -> str:
-    head = rng.choice(
-        [
-            "133",
-            "135",
-            "138",
-            "139",
-            "150",
-            "152",
-            "158",
-            "166",
-            "173",
-            "177",
-            "180",
-            "186",
-            "189",
-            "191",
-            "195",
-            "198",
-            "199",
-        ]
-    )
-    zh = (f"{head}########",) * 7 + (f"+86 {head}########", f"0086{head}########", f"{head}-####-####")
-    zh += ("010-%#######", "0571-8%######", "021-6%######", "0755-2%###### 转%##", "(0512)6%######", "+852 61## ####")
-    en = (
-        "(212) 555-01##",
-        "415-555-01##",
-        "+1 312 555 01##",
-        "617.555.01##",
-        "1-800-555-01##",
-        "(503) 555-01## ext. %##",
-    )
-    en += ("+44 20 7946 0###", "07911 12####", "+44 7911 12####", "0161 496 0###", "+61 491 570 1##", "+49 30 23125###")
-    en += ("+91 98### #####", "+1 (646) 555-01##", "+33 1 42 68 53 ##", "+353 1 524 9###", "+86 138 %### ####")
-    return fill(rng, rng.choice(zh if language == "zh" else en))
-
-
 def passport(rng: Random, language: str) -> str:
     zh = ("E########", "G########", "EA#######", "EJ#######", "ED#######", "E########")
     return fill(rng, rng.choice(zh if language == "zh" else ("%########", "@########", "C%#@@#@#@", "5########")))
@@ -270,14 +233,10 @@ def medical_record(rng: Random, language: str) -> str:
     ).strip()
 
 
-def ip(rng: Random) -> str:
-    heads = ("192.0.2.#", "198.51.100.#", "203.0.113.#", "10.#.#.#", "192.168.#.#", "172.16.#.#")
-    if rng.random() < 0.75:
-        return "".join(str(rng.randrange(1, 255)) if c == "#" else c for c in rng.choice(heads))
+def ipv6(rng: Random) -> str:
     group = [f"{rng.randrange(1, 65536):x}" for _ in range(6)]
-    return rng.choice(
-        (f"2001:db8:{':'.join(group)}", f"2001:db8::{group[0]}:{group[1]}", f"fe80::{':'.join(group[:4])}")
-    )
+    short = f"2001:db8::{group[0]}:{group[1]}"
+    return rng.choice((f"2001:db8:{':'.join(group)}", short, f"fe80::{':'.join(group[:4])}"))
 
 
 def mac(rng: Random) -> str:
@@ -402,7 +361,6 @@ SIMPLE: dict[str, Callable[[Random], str]] = {
     "CN_PERMIT.taiwan": lambda rng: fill(rng, "%#######"),
     "CN_MILITARY_ID": lambda rng: rng.choice("军参政后装南北沈兰成济广海空") + fill(rng, "字第%######号"),
     "CN_SOCIAL_SECURITY": social_security,
-    "IP": ip,
     "MAC": mac,
     "CRYPTO": crypto,
     "SECRET": secret,
@@ -412,7 +370,6 @@ SIMPLE: dict[str, Callable[[Random], str]] = {
 BY_LANGUAGE: dict[str, Callable[[Random, str], str]] = {
     "BANK_CARD": bank_card,
     "BANK_ACCOUNT": bank_account,
-    "PHONE": phone,
     "PASSPORT": passport,
     "DRIVER_LICENCE": driver_licence,
     "MEDICAL_RECORD": medical_record,

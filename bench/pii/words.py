@@ -99,6 +99,16 @@ def address(rng: Random, words: Inventory) -> str:
     return f"{flat}{number}, {words.one('towns_uk', rng)}"
 
 
+def phone(rng: Random, words: Inventory) -> str:
+    return fill(rng, words.one("mobiles" if words.language == "zh" and rng.random() < 0.7 else "phones", rng))
+
+
+def ip(rng: Random, words: Inventory) -> str:
+    if rng.random() < 0.25:
+        return values.ipv6(rng)
+    return "".join(str(rng.randrange(1, 255)) if c == "#" else c for c in words.one("networks", rng))
+
+
 def email(rng: Random, words: Inventory) -> str:
     name = words.one("logins", rng)
     local = rng.choice(
@@ -157,6 +167,8 @@ WORDS: dict[str, Callable[[Random, Inventory], str]] = {
     "ORGANISATION.firm": firm,
     "ORGANISATION.bank": lambda rng, words: words.one("banks", rng),
     "ADDRESS": address,
+    "PHONE": phone,
+    "IP": ip,
     "EMAIL": email,
     "ACCOUNT": account,
     "ACCOUNT.qq": qq,

@@ -18,14 +18,13 @@ from sentences import Gold, Sentence  # noqa: E402
 
 from fathom.guard.entities import DEFAULT_TYPES, ENTITIES  # noqa: E402
 
-SPLITS = [s for s in sentences.SPLITS if (HERE / "data" / f"{s}.zh.toml").exists()]
 ABSENT = {  # kinds that are rare in the other language's text
     "zh": {"US_SSN", "US_ITIN", "US_NPI", "US_ROUTING", "UK_NHS", "UK_NINO", "TAX_ID", "CUSTOM"},
     "en": {"CN_ID", "CN_PERMIT", "CN_USCC", "CN_PLATE", "CN_MILITARY_ID", "CN_SOCIAL_SECURITY", "CUSTOM"},
 }
 
 
-@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("split", sentences.SPLITS)
 @pytest.mark.parametrize("language", sentences.LANGUAGES)
 def test_a_split_covers_every_default_type_and_a_fifth_has_no_entity(split, language) -> None:
     made = sentences.sentences(split, language)
@@ -37,7 +36,7 @@ def test_a_split_covers_every_default_type_and_a_fifth_has_no_entity(split, lang
     assert sum(not s.spans for s in made) >= 0.2 * len(made)
 
 
-@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("split", sentences.SPLITS)
 @pytest.mark.parametrize("language", sentences.LANGUAGES)
 def test_spans_are_sorted_disjoint_and_of_the_list(split, language) -> None:
     for s in sentences.sentences(split, language):
@@ -48,7 +47,7 @@ def test_spans_are_sorted_disjoint_and_of_the_list(split, language) -> None:
             at = g.end
 
 
-@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("split", sentences.SPLITS)
 def test_numbers_are_disguised_in_the_stated_shares(split) -> None:
     for language, shares in (
         ("zh", {"glued": 0.2, "full-width": 0.1, "zero-width": 0.1, "spaced": 0.1}),
@@ -74,7 +73,6 @@ def test_the_same_seed_gives_the_same_sentences() -> None:
     assert sentences.sentences("dev", "zh") == first
 
 
-@pytest.mark.skipif(len(SPLITS) < 2, reason="one split")
 @pytest.mark.parametrize("language", sentences.LANGUAGES)
 def test_the_splits_share_neither_templates_nor_words_nor_values(language) -> None:
     dev, test = (sentences.source(split, language) for split in sentences.SPLITS)
@@ -85,8 +83,8 @@ def test_the_splits_share_neither_templates_nor_words_nor_values(language) -> No
     for name in dev["inventory"]:
         assert not set(dev["inventory"][name]) & set(test["inventory"][name]), name
     values = [
-        {s.text[g.start : g.end] for s in sentences.sentences(split, language) for g in s.spans}
-        for split in sentences.SPLITS
+        {s.text[g.start : g.end] for s in made for g in s.spans if g.type != "BIRTH_DATE"}
+        for made in (sentences.sentences(split, language) for split in sentences.SPLITS)
     ]
     assert not values[0] & values[1]
 
