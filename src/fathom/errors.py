@@ -230,6 +230,13 @@ CODES: dict[str, Code] = {
         "{path} expired at {when}; what it masked can't be undone any more",
         "{path} 已于 {when} 过期；其中的遮盖无法再还原",
     ),
+    "line_invalid": Code(400, _REQUEST, "{path}, line {line}: {problem}", "{path} 第 {line} 行：{problem}"),
+    "mask_ambiguous": Code(
+        400,
+        _REQUEST,
+        "{path} holds text that equals a surrogate, so the mask could not be undone; use the operator placeholder",
+        "{path} 中有与替身相同的文字，遮盖将无法还原；请改用 placeholder",
+    ),
     # machine
     "cpu_level": Code(400, _REQUEST, "FATHOM_CPU: {problem}", "FATHOM_CPU：{problem}"),
     "extra_missing": Code(

@@ -9,7 +9,7 @@ import typer
 
 from fathom import __version__
 
-from . import bench, chat, convert, doctor, models, serve, trace
+from . import bench, chat, convert, doctor, mask, models, serve, trace
 from .console import emit, plain
 from .messages import say
 
@@ -42,6 +42,7 @@ def build() -> Any:
     top.callback()(_top)
     top.command("chat", help=say("chat"))(chat.chat)
     top.command("serve", help=say("serve"))(serve.serve)
+    top.command("mask", help=say("mask"))(mask.mask)
     group = typer.Typer(help=say("models"), context_settings=settings, **style)
     for name, verb in models.VERBS.items():
         group.command(name, help=say(f"models.{name}"))(verb)

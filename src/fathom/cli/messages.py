@@ -132,6 +132,57 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "serve.key": ("File with the API key (or FATHOM_API_KEY).", "存放 API 密钥的文件（也可用 FATHOM_API_KEY）。"),
     "serve.ready": ("{model} at {url}/v1 (Ctrl-C ends)", "{model} 位于 {url}/v1（Ctrl-C 结束）"),
+    # mask
+    "mask": (
+        "Mask personal data and secrets in a text, JSONL or CSV file; --restore puts them back.",
+        "遮盖文本、JSONL 或 CSV 文件中的个人信息和密钥；--restore 可还原。",
+    ),
+    "mask.file": ("The file; - is standard input.", "文件；- 表示标准输入。"),
+    "mask.jsonl": (
+        'One JSON object a line: its "text" is masked, "entities" is added.',
+        "每行一个 JSON 对象：遮盖其 text，并加上 entities。",
+    ),
+    "mask.csv": (
+        "CSV: mask these columns, names of the first row or numbers from 1, separated by commas.",
+        "CSV：遮盖这些列（第一行中的列名或从 1 起的序号，以逗号分隔）。",
+    ),
+    "mask.output": ("Write here instead of standard output.", "写入此文件，而不是标准输出。"),
+    "mask.vault": (
+        "Keep what was masked in this encrypted file (key: FATHOM_VAULT_KEY, else a key file of yours).",
+        "把被遮盖的内容保存在此加密文件中（密钥取自 FATHOM_VAULT_KEY，否则用你的密钥文件）。",
+    ),
+    "mask.restore": ("Undo the mask with --vault.", "用 --vault 还原。"),
+    "mask.expires": ("The vault can be opened for so many days.", "保险库在这么多天内可以打开。"),
+    "mask.operator": (
+        "placeholder, surrogate, partial, hash or redact; TYPE=NAME for one type. May be given again.",
+        "placeholder、surrogate、partial、hash 或 redact；TYPE=NAME 只用于一类。可重复给出。",
+    ),
+    "mask.types": (
+        "Look for these types only, separated by commas; all: also health, religion and biometric data.",
+        "只查找这些类型，以逗号分隔；all 还包括健康、宗教和生物识别信息。",
+    ),
+    "mask.dict": (
+        "Mask the values in this file, one a line; a tab and a type may follow.",
+        "遮盖此文件中的值，每行一个；其后可接制表符和类型。",
+    ),
+    "mask.pattern": (
+        "Mask what matches, as TYPE=REGEX, e.g. CUSTOM=ORD-[0-9]+. May be given again.",
+        "遮盖匹配项，写作 TYPE=REGEX，如 CUSTOM=ORD-[0-9]+。可重复给出。",
+    ),
+    "mask.allow": ("Never mask the values in this file, one a line.", "不遮盖此文件中的值，每行一个。"),
+    "mask.stdin": ("standard input", "标准输入"),
+    "mask.progress": ("masking {what}", "遮盖 {what}"),
+    "mask.key_made": ("made a key for vaults: {path} (keep a copy of it)", "已生成保险库密钥：{path}（请另存一份）"),
+    "mask.lines": ("lines {lines}", "第 {lines} 行"),
+    "mask.total": (
+        "masked {count} values in {size} ({seconds} s); there is no guarantee that all were found",
+        "在 {size} 中遮盖了 {count} 处（{seconds} 秒）；不保证已找出全部",
+    ),
+    "mask.lost": (
+        "nothing keeps what was masked: it can't be undone (--vault FILE keeps it)",
+        "被遮盖的内容没有保存，无法还原（--vault FILE 可保存）",
+    ),
+    "mask.undo": ("undo: {command}", "还原：{command}"),
     # models, pull
     "models": ("List, show, verify and remove models.", "列出、查看、检查和删除模型。"),
     "models.list": ("List the models on this machine.", "列出本机上的模型。"),

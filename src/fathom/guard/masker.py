@@ -55,6 +55,9 @@ class Masker:
         threshold: float = 0.5,
         key: bytes | None = None,
     ) -> None:
+        for type in (*types, *dictionary.values(), *patterns.values()):
+            if type not in ENTITIES:
+                raise FathomError("choice_unknown", what="type", found=type, known=", ".join(ENTITIES))
         named = {"": operator} if isinstance(operator, str) else operator
         for type, name in named.items():
             if name not in OPERATORS:

@@ -22,15 +22,16 @@ from typing import TYPE_CHECKING
 from fathom.errors import FathomError
 from fathom.files import atomic_file, errors_of
 
+from .entities import ENTITIES
 from .literals import Literals
 
 if TYPE_CHECKING:  # imported where it is used: most vaults never touch a disk
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["CLOSE", "KEY_BYTES", "LITERAL", "LONGEST", "OPEN", "Vault"]
+__all__ = ["CLOSE", "KEY_BYTES", "LINE", "LITERAL", "LONGEST", "OPEN", "Vault"]
 
 OPEN, CLOSE = "⟦", "⟧"
-LITERAL = "LITERAL"  # the type of the user's own characters that look like a token
+LITERAL, LINE = "LITERAL", "LINE"  # types that are no entities: what looks like a token, a record kept as it was
 KEY_BYTES = 32
 LONGEST = 64  # code points of a value that is looked for without its context, and of a surrogate
 _NUMBER = re.compile(r"[0-9 .()+-]*")
@@ -107,7 +108,7 @@ class Vault:
     def note(self, type: str, value: str) -> None:
         """``value`` is personal wherever it stands from now on, whether or not it has a token yet."""
         with self._lock:
-            if type != LITERAL and self._types.setdefault(value, type) and _stands_alone(value):
+            if type in ENTITIES and self._types.setdefault(value, type) and _stands_alone(value):
                 self._known.add(value)
 
     def value(self, token: str) -> str | None:

@@ -1,0 +1,205 @@
+"""``fathom mask``: a text, JSONL or CSV file without what is personal in it, and the way back."""
+
+from __future__ import annotations
+
+import hmac
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fathom.errors import FathomError, language
+from fathom.files import errors_of, human
+
+from .console import emit, note
+from .messages import say
+from .options import Json
+
+if TYPE_CHECKING:
+    from fathom.guard import Masker, Vault
+
+    from .mask_files import Tally
+
+__all__ = ["mask"]
+
+
+def mask(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help=say("mask.file"))],
+    jsonl: Annotated[bool, typer.Option("--jsonl", help=say("mask.jsonl"))] = False,
+    csv: Annotated[str | None, typer.Option("--csv", metavar="COLUMNS", help=say("mask.csv"))] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help=say("mask.output"))] = None,
+    vault: Annotated[Path | None, typer.Option("--vault", metavar="FILE", help=say("mask.vault"))] = None,
+    restore: Annotated[bool, typer.Option("--restore", help=say("mask.restore"))] = False,
+    expires: Annotated[float | None, typer.Option("--expires", metavar="DAYS", help=say("mask.expires"))] = None,
+    operator: Annotated[list[str] | None, typer.Option("--operator", metavar="NAME", help=say("mask.operator"))] = None,
+    types: Annotated[str | None, typer.Option("--types", metavar="LIST", help=say("mask.types"))] = None,
+    dictionary: Annotated[Path | None, typer.Option("--dictionary", metavar="FILE", help=say("mask.dict"))] = None,
+    pattern: Annotated[list[str] | None, typer.Option("--pattern", metavar="X", help=say("mask.pattern"))] = None,
+    allow: Annotated[Path | None, typer.Option("--allow", metavar="FILE", help=say("mask.allow"))] = None,
+    json: Json = False,
+) -> None:
+    if jsonl and csv is not None:
+        raise FathomError("parameter_invalid", param="--csv", problem="not together with --jsonl")
+    if vault is None and (restore or expires is not None):
+        raise FathomError("parameter_invalid", param="--vault", problem="needed to restore, or to expire")
+    _check_paths(file, output, vault)
+    from . import mask_files as files
+    from .mask_records import Csv, Jsonl
+
+    records = Jsonl() if jsonl else None if csv is None else Csv(csv)
+    drawn = output is not None or not sys.stdout.isatty()  # else the bar and the text would stand in one another
+    if restore:
+        from fathom.guard import Vault
+
+        assert vault is not None
+        pairs = Vault.load(vault, _key())
+        with files.source(file, drawn=drawn) as source, files.destination(output, private=True) as (write, _):
+            try:
+                files.restore(source, records, pairs, write)
+            except BrokenPipeError:
+                raise typer.Exit from None
+        return
+    masker, operators = _masker(operator or [], types, dictionary, pattern or [], allow)
+    checked = vault is not None and "surrogate" in operators
+    if checked and output is None:
+        raise FathomError("parameter_invalid", param="--operator", problem="surrogate with --vault needs -o FILE")
+    pairs = _opened(vault)
+    tally = files.Tally()
+    started = time.monotonic()
+    with files.source(file, drawn=drawn) as source, files.destination(output) as (write, written):
+        try:
+            if records is None:
+                files.mask_text(source, masker, pairs, write, tally)
+            else:
+                files.mask_records(source, records, masker, pairs, write, tally, keep=vault is not None)
+        except BrokenPipeError:  # the reader had enough; what it got can be undone
+            _save(pairs, vault, expires)
+            raise typer.Exit from None
+        if checked and written is not None:
+            files.check_undone(written, source, Csv(csv) if csv is not None else records, pairs)
+        _save(pairs, vault, expires)
+    seconds = time.monotonic() - started
+    if json:
+        return _report(tally, source.nbytes, seconds, file, output, vault)
+    _tell(tally, source.nbytes, seconds)
+    if tally.counts and masker.is_reversible:
+        form = " --jsonl" if jsonl else "" if csv is None else f" --csv {shlex.quote(csv)}"
+        paths = [shlex.quote(str(path)) for path in (output or "FILE", vault)]
+        undo = f"fathom mask {paths[0]}{form} --restore --vault {paths[1]}"
+        note(say("mask.lost") if vault is None else say("mask.undo", command=undo))
+
+
+def _check_paths(file: str, output: Path | None, vault: Path | None) -> None:
+    """Before any work: no file is read and written in one call, and the vault's folder is there."""
+    named = [path.resolve() for path in (None if file == "-" else Path(file), output, vault) if path is not None]
+    if len(set(named)) < len(named):
+        raise FathomError("parameter_invalid", param="FILE", problem="input, output and vault must be three files")
+    for path in (output, vault):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise FathomError("file_unreadable", path=path, problem="no such folder")
+
+
+def _opened(path: Path | None) -> Vault:
+    """The vault in a file, to go on with; a new one where there is none."""
+    from fathom.guard import Vault
+
+    return Vault.load(path, _key()) if path is not None and path.exists() else Vault()
+
+
+def _save(vault: Vault, path: Path | None, expires: float | None) -> None:
+    if path is not None:
+        until = None if expires is None else datetime.now(UTC) + timedelta(days=expires)
+        vault.save(path, _key(), expires=until)
+
+
+def _key() -> bytes:
+    from fathom.guard.keyfile import key_path, vault_key
+
+    key, made = vault_key()
+    if made:
+        note(say("mask.key_made", path=key_path()))
+    return key
+
+
+def _masker(
+    given: Iterable[str], types: str | None, dictionary: Path | None, patterns: Iterable[str], allow: Path | None
+) -> tuple[Masker, set[str]]:
+    """The masker, and the operators it uses: ``--operator partial --operator EMAIL=hash``."""
+    from fathom.guard import Masker
+    from fathom.guard.entities import DEFAULT_TYPES, ENTITIES
+
+    expressions: dict[str, str] = {}
+    for pattern in patterns:
+        type, equals, expression = pattern.partition("=")
+        if not equals:
+            raise FathomError("parameter_invalid", param="--pattern", problem="expected TYPE=REGEX")
+        expressions[expression] = type
+    own: dict[str, str] = {}
+    for line in _lines(dictionary):
+        value, _, type = line.partition("\t")
+        own[value] = type.strip() or "CUSTOM"
+    default, operators = "placeholder", {}
+    for part in given:
+        type, _, name = part.rpartition("=")
+        if type:
+            operators[type] = name
+        else:
+            default = name
+    used = {default, *operators.values()}
+    named = ENTITIES if types == "all" else DEFAULT_TYPES if types is None else types.split(",")
+    masker = Masker(
+        frozenset(type.strip() for type in named),
+        operator=dict.fromkeys(ENTITIES, default) | operators,
+        dictionary=own,
+        patterns=expressions,
+        allow=list(_lines(allow)),
+        key=hmac.digest(_key(), b"fathom mask: hash", "sha256") if "hash" in used else None,
+    )
+    return masker, used
+
+
+def _lines(path: Path | None) -> Iterator[str]:
+    """The lines of a small file of the user's that are not empty."""
+    if path is None:
+        return
+    with errors_of(path):
+        data = path.read_bytes()
+    try:
+        yield from filter(None, data.decode("utf-8-sig").splitlines())
+    except UnicodeDecodeError as error:
+        raise FathomError("encoding", where=path, offset=error.start) from None
+
+
+def _tell(tally: Tally, nbytes: int, seconds: float) -> None:
+    """What was found and where, the most frequent first; never a value."""
+    from fathom.guard.entities import ENTITIES
+
+    for type, count in tally.most_frequent():
+        lines = ", ".join(map(str, tally.lines[type])) + (", ..." if count > len(tally.lines[type]) else "")
+        name = ENTITIES[type].zh if language() == "zh" else ENTITIES[type].en
+        note(f"{count:>8} {type:<18} {name} ({say('mask.lines', lines=lines)})")
+    note(say("mask.total", count=sum(tally.counts.values()), size=human(nbytes), seconds=f"{seconds:.1f}"))
+
+
+def _report(tally: Tally, nbytes: int, seconds: float, file: str, output: Path | None, vault: Path | None) -> None:
+    """The same as one line of JSON, on standard error where the masked text has standard output."""
+    report = {
+        "input": file,
+        "output": None if output is None else str(output),
+        "vault": None if vault is None else str(vault),
+        "bytes": nbytes,
+        "seconds": round(seconds, 3),
+        "entities": sum(tally.counts.values()),
+        "types": {type: {"count": count, "lines": tally.lines[type]} for type, count in tally.most_frequent()},
+    }
+    line = dumps(report, ensure_ascii=False)
+    if output is None:
+        note(line)
+    else:
+        emit(line)

@@ -1,0 +1,255 @@
+"""Files masked and restored: bounded memory whatever their size, all or nothing where a name is given."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import os
+import re
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from fathom.errors import FathomError
+from fathom.files import atomic_file, errors_of, human
+from fathom.guard import Masker, Unmasker, Vault
+from fathom.guard.entities import ENTITIES
+from fathom.guard.vault import CLOSE, LINE, OPEN
+
+from .console import Report, plain, progress
+from .mask_records import Csv, Jsonl, Record
+from .messages import say
+
+__all__ = [
+    "Records",
+    "Source",
+    "Tally",
+    "check_undone",
+    "destination",
+    "mask_records",
+    "mask_text",
+    "restore",
+    "source",
+]
+
+PIECE = 2**20  # bytes read at a time
+LONGEST_LINE = 2**26  # bytes of a line of JSONL or CSV
+BATCH = 2**18  # characters of records masked together
+PLACES = 5  # lines kept for a type
+
+Records = Jsonl | Csv
+Write = Callable[[str], None]
+
+
+class Source:
+    """The file that is read, in pieces of text or in lines; what is no UTF-8 is an error that names the byte."""
+
+    def __init__(self, file: BinaryIO, name: str, report: Report | None = None) -> None:
+        self.name = name
+        self.nbytes = 0  # read so far
+        self.digest = hashlib.sha256()
+        self._file = file
+        self._report = report
+        self._size = os.fstat(file.fileno()).st_size if report is not None else 0
+
+    def pieces(self) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        held, data = 0, b"."
+        while data:
+            with errors_of(self.name):
+                data = self._file.read(PIECE)
+            try:
+                piece = decoder.decode(data, final=not data)
+            except UnicodeDecodeError as error:
+                raise self._no_text(error.start - held) from None
+            held = len(decoder.getstate()[0])
+            self._count(data)
+            yield piece
+
+    def lines(self) -> Iterator[str]:
+        while True:
+            with errors_of(self.name):
+                data = self._file.readline(LONGEST_LINE + 1)
+            if not data:
+                return
+            if len(data) > LONGEST_LINE:
+                problem = f"it has a line of more than {human(LONGEST_LINE)}"
+                raise FathomError("file_unreadable", path=self.name, problem=problem)
+            try:
+                line = data.decode()
+            except UnicodeDecodeError as error:
+                raise self._no_text(error.start) from None
+            self._count(data)
+            yield line
+
+    def _no_text(self, start: int) -> FathomError:
+        return FathomError("encoding", where=self.name, offset=self.nbytes + start)
+
+    def _count(self, data: bytes) -> None:
+        self.nbytes += len(data)
+        self.digest.update(data)
+        if self._report is not None:
+            self._report(self.nbytes, max(self._size, self.nbytes))
+
+
+@contextmanager
+def source(file: str, *, drawn: bool) -> Iterator[Source]:
+    """``file`` or, for ``-``, standard input; ``drawn``: a progress bar may stand on standard error."""
+    if file == "-":
+        yield Source(sys.stdin.buffer, say("mask.stdin"))
+        return
+    with errors_of(file):
+        opened = open(file, "rb")  # noqa: SIM115 - closed below
+    bar = progress(say("mask.progress", what=Path(file).name)) if drawn else nullcontext()
+    with opened, bar as report:
+        yield Source(opened, file, report)
+
+
+@contextmanager
+def destination(output: Path | None, *, private: bool = False) -> Iterator[tuple[Write, BinaryIO | None]]:
+    """Where text goes, and the file if it has a name; that is complete at the end or absent. ``private``: the owner's
+    alone."""
+    if output is not None:
+        with atomic_file(output) as file:
+            os.fchmod(file.fileno(), 0o600 if private else 0o644)
+
+            def put(text: str) -> None:
+                file.write(text.encode())
+
+            yield put, file
+        return
+    sys.stdout.flush()
+    paint = not plain(sys.stdout)
+
+    def show(text: str) -> None:
+        sys.stdout.buffer.write((_painted(text) if paint else text).encode())
+        sys.stdout.buffer.flush()
+
+    yield show, None
+
+
+def _painted(text: str) -> str:
+    """Placeholders in colour, those of sensitive data in another."""
+
+    def put(token: re.Match[str]) -> str:
+        entity = ENTITIES.get(token[1])
+        return f"\x1b[{'1;31' if entity is not None and entity.sensitive else '1;36'}m{token[0]}\x1b[0m"
+
+    return re.sub(f"{OPEN}([A-Z_]+)_[0-9]+{CLOSE}", put, text)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was found, by type: how often, and the first lines."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    lines: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, type: str, line: int) -> None:
+        self.counts[type] = self.counts.get(type, 0) + 1
+        places = self.lines.setdefault(type, [])
+        if len(places) < PLACES and line not in places:
+            places.append(line)
+
+    def most_frequent(self) -> list[tuple[str, int]]:
+        return sorted(self.counts.items(), key=lambda item: -item[1])
+
+
+def mask_text(source: Source, masker: Masker, vault: Vault, write: Write, tally: Tally) -> None:
+    masking = masker.stream(vault)
+    breaks: deque[int] = deque()  # line ends (code points of the file) that no entity has passed yet
+    read, line = 0, 1
+
+    def take(piece: str, end: bool = False) -> None:
+        nonlocal read, line
+        breaks.extend(read + found.start() for found in re.finditer("\n", piece))
+        read += len(piece)
+        masked = masking.feed(piece, end)
+        for span in masked.entities:
+            while breaks and breaks[0] < span.start:
+                breaks.popleft()
+                line += 1
+            tally.add(span.type, line)
+        write(masked.text)
+
+    for piece in source.pieces():
+        take(piece)
+    take("", end=True)
+
+
+def mask_records(
+    source: Source, records: Records, masker: Masker, vault: Vault, write: Write, tally: Tally, *, keep: bool
+) -> None:
+    """``keep``: a record that the way back could not write as it was is kept in the vault."""
+    batch: list[tuple[int, Record]] = []
+    size = 0
+
+    def flush() -> None:
+        masked = iter(masker.mask_all([text for _, record in batch for text in record.texts], vault))
+        for line, record in batch:
+            here = [next(masked) for _ in record.texts]
+            for one in here:
+                for span in one.entities:
+                    tally.add(span.type, line)
+            raw = records.masked(record, here)
+            if keep and raw != record.raw and records.restored(records.parse(raw), record.texts) != record.raw:
+                vault.keep(LINE, record.raw, _token_of_line(line, raw))
+            write(raw)
+        batch.clear()
+
+    try:
+        for line, record in _parsed(source, records):
+            batch.append((line, record))
+            size += len(record.raw)
+            if size >= BATCH:
+                flush()
+                size = 0
+    except FathomError:
+        flush()  # what stands before the bad line
+        raise
+    flush()
+
+
+def restore(source: Source, records: Records | None, vault: Vault, write: Write) -> None:
+    unmasker = Unmasker(vault)
+    if records is None:
+        for piece in source.pieces():
+            write(unmasker.feed(piece))
+        write(unmasker.feed("", end=True))
+        return
+    for line, record in _parsed(source, records):
+        kept = vault.value(_token_of_line(line, record.raw))
+        texts = [unmasker.feed(text, end=True) for text in record.texts]
+        write(records.restored(record, texts) if kept is None else kept)
+
+
+def check_undone(file: BinaryIO, read: Source, records: Records | None, vault: Vault) -> None:
+    """Restores what was written and compares it with what was read."""
+    file.flush()
+    with open(os.dup(file.fileno()), "rb") as written:
+        written.seek(0)
+        again = hashlib.sha256()
+        restore(Source(written, read.name), records, vault, lambda text: again.update(text.encode()))
+        written.seek(0, os.SEEK_END)  # the place is shared with ``file``
+    if again.digest() != read.digest.digest():
+        raise FathomError("mask_ambiguous", path=read.name)
+
+
+def _parsed(source: Source, records: Records) -> Iterator[tuple[int, Record]]:
+    """The records of a file, each with the number of its first line."""
+    line = 1
+    try:
+        for raw in records.records(source.lines()):
+            yield line, records.parse(raw)
+            line += raw.count("\n")
+    except ValueError as error:
+        raise FathomError("line_invalid", path=source.name, line=line, problem=error) from None
+
+
+def _token_of_line(line: int, masked: str) -> str:
+    """Under which a record is kept as it was: by its number and what it was masked into."""
+    return f"{OPEN}{LINE}_{line}_{hashlib.sha256(masked.encode()).hexdigest()[:32]}{CLOSE}"
