@@ -1,6 +1,7 @@
 // The extension module fathom._guard: the passes over a whole text that guard/ makes.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
 
 #include <cstring>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "automaton.h"
 #include "fold.h"
+#include "keccak.h"
 #include "numbers.h"
 #include "runs.h"
 
@@ -56,6 +58,17 @@ NB_MODULE(_guard, m) {
       "numbers",
       [](nb::str text, int32_t today) { return table(guard::numbers(Text(text.ptr()), today), 4); },
       nb::arg("text"), nb::arg("today"));
+  m.def(
+      "words",
+      [](nb::str text, int32_t least) { return table(guard::words(Text(text.ptr()), least), 2); },
+      nb::arg("text"), nb::arg("least"));
+  m.def(
+      "eip55",
+      [](const std::string& hex) {
+        if (hex.size() != 40) throw nb::value_error("40 hexadecimal digits");
+        return guard::eip55(hex.data());
+      },
+      nb::arg("hex"));
   m.def(
       "runs",
       [](nb::str text, int digits) { return table(guard::runs(Text(text.ptr()), digits), 3); },

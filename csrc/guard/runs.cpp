@@ -61,4 +61,14 @@ std::vector<Run> runs(const Text& text, int32_t wanted) {
   return found;
 }
 
+std::vector<Word> words(const Text& text, int32_t least) {
+  std::vector<Word> found;
+  for (Py_ssize_t i = 0; i < text.size(); ++i) {
+    Py_ssize_t start = i;
+    while (i < text.size() && is_alnum(text[i])) ++i;
+    if (i - start >= least) found.push_back({int32_t(start), int32_t(i)});
+  }
+  return found;
+}
+
 }  // namespace guard

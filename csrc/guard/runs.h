@@ -17,4 +17,11 @@ struct Run {
 // numerals) joined by one to three of the separators people put into numbers: space - . · / ( ) _ : +
 std::vector<Run> runs(const Text& text, int32_t digits);
 
+struct Word {
+  int32_t start, end;
+};
+
+// Maximal words of [0-9A-Za-z] with at least `least` characters.
+std::vector<Word> words(const Text& text, int32_t least);
+
 }  // namespace guard

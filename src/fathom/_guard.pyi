@@ -11,6 +11,12 @@ def numbers(text: str, today: int) -> NDArray[np.int32]:
 
     ``today``: yyyymmdd; no one is born later."""
 
+def words(text: str, least: int) -> NDArray[np.int32]:
+    """(n, 2): start and end of every word of [0-9A-Za-z] with at least so many characters."""
+
+def eip55(hex: str) -> bool:
+    """Whether 40 hexadecimal digits are written in the case that EIP-55 asks for."""
+
 def runs(text: str, digits: int) -> NDArray[np.int32]:
     """(n, 3): start, end, digits of every maximal run of words with digits that has at least so many."""
 

@@ -1,4 +1,8 @@
-"""How people and machines are reached: telephone, e-mail, IP address."""
+"""How people and machines are reached: e-mail, web addresses that carry something personal, IP and MAC addresses.
+
+Each begins with a mark that is rare (``@``, ``://``, a colon between hexadecimal digits), from which both sides are
+read as far as they may reach. Also e-mail written for people only: ``zhang (at) example dot com``, 艾特.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +10,171 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
+from .context import AGAINST
 from .page import Found, Page
 
 __all__ = ["WORDS", "find"]
 
-WORDS = {"version": ["版本", "version", "固件", "release", "ver."]}
-_EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])")
-_MOBILE = re.compile(r"(?<![0-9A-Za-z])(?:\+?86[- ]?|0086[- ]?)?1[3-9][0-9](?:[ -]?[0-9]{4}){2}(?![0-9A-Za-z])")
+WORDS = {"at": ["(at)", "[at]", "{at}", "<at>", "艾特", " dot ", "(dot)", "[dot]", "{dot}"]}
+
+_LATIN = "0-9A-Za-z\u00c0-\u024f"
+_LOCAL = re.compile(rf"[{_LATIN}._%+'-]{{0,64}}\Z")
+_TLD = r"(?:[A-Za-z]{2,24}|xn--[0-9A-Za-z-]{2,59})(?![0-9A-Za-z])"
+_DOMAIN = re.compile(rf" ?@ ?((?:[{_LATIN}](?:[{_LATIN}-]{{0,61}}[{_LATIN}])?[.。]){{1,8}}{_TLD})")
+_HAN_DOMAIN = re.compile(
+    r"@((?:[0-9A-Za-z\u4e00-\u9fff-]{1,30}\.){1,4}(?:中国|公司|网络|网址|商城|集团|我爱你|手机|中文网|公益|政务|com|cn|net|org)"
+    r"(?![0-9A-Za-z]))"
+)
+_FILES = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|js|ts|css|html?|json|py|md|txt|xml|ya?ml|so|whl)\Z", re.IGNORECASE)
+_HAN_LOCAL = re.compile(r"[\u4e00-\u9fff]{1,8}\Z")
+_AT = r"(?: ?(?:\(at\)|\[at\]|\{at\}|<at>|艾特) ?| at )"
+_DOT = r"(?: ?(?:\(dot\)|\[dot\]|\{dot\}|<dot>|点) ?| dot |\.)"
+_SPELT = re.compile(
+    rf"(?<![0-9A-Za-z._%+-])[0-9A-Za-z](?:[0-9A-Za-z_%+-]|{_DOT}){{0,40}}(?P<at>{_AT})"
+    rf"[0-9A-Za-z-]{{1,40}}(?:(?P<dot>{_DOT})[0-9A-Za-z-]{{1,40}}?){{0,3}}{_DOT}"
+    r"(?:com|cn|net|org|edu|gov|io|co|uk|de|fr|hk|tw|info|me|jp|eu|us|ca|au|app|dev|xyz|top|vip)(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,15}\Z")
+_URL_REST = re.compile(r"://[!#-;=?-Z\[\]_a-z|~\\^`]{3,2000}")
+_USER_INFO = re.compile(r"://[^/?#@:]*:[^/?#@]+@|://[0-9A-Za-z_-]{16,}@")
+_PARAMETERS = re.compile(
+    r"[?&#;](?:amp;)?(?:[a-z0-9_.-]*(?:token|secret|passw(?:or)?d|passwd|pwd|apikey|api[_-]key|access[_-]?key|signature|"
+    r"session|sessid|credential|auth|jwt|ticket|e?mail|phone|mobile|id_?card|idno|openid|unionid|user_?name|real_?name|"
+    r"user_?id|ssn|card_?no|account|invite|otp|license|licence|address|birth(?:day|date)?)[a-z0-9_.-]*|key|sig|sign|code|sid|uid|"
+    r"user|name|tel|pass|ak|sk|pw|dob|lat|lng|lon|passport|plate|wechat|qq|imei|phpsessid|hash|nonce|state|id_token)"
+    r"=[^&#]{2,}",
+    re.IGNORECASE,
+)
+
 _IPV4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za-z]|\.[0-9])")
+_NOBODY = re.compile(r"127\.|0\.0\.0\.0|255\.|2(?:2[4-9]|3[0-9])\.")  # loopback, masks, multicast
+_HEX_MARK = re.compile(r":[0-9A-Fa-f]{0,4}:|-[0-9A-Fa-f]{2}-|\.[0-9A-Fa-f]{4}\.")
+_MAC = re.compile(
+    r"(?<![0-9A-Za-z:.-])(?:[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}|"
+    r"[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2})(?![0-9A-Za-z]|[:.-][0-9A-Fa-f])"
+)
+_IPV6 = re.compile(
+    r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}|:)(?::[0-9A-Fa-f]{0,4}){1,8}(?:(?<=:)[0-9]{1,3}(?:\.[0-9]{1,3}){3})?"
+    r"(?:%[0-9A-Za-z]{1,15})?(?![0-9A-Za-z]|:[0-9A-Fa-f:])"
+)
 
 
 def find(page: Page) -> Iterator[Found]:
+    yield from _emails(page)
+    yield from _spelt_emails(page)
+    yield from _urls(page)
+    yield from _ipv4(page)
+    yield from _hexadecimal(page)
+
+
+def _emails(page: Page) -> Iterator[Found]:
     text, at = page.text, -1
     while (at := text.find("@", at + 1)) >= 0:
-        left = at
-        while (
-            left > 0
-            and at - left < 64
-            and text[left - 1].isascii()
-            and (text[left - 1].isalnum() or text[left - 1] in "._%+-")
-        ):
-            left -= 1
-        if (match := _EMAIL.match(text, left)) is not None:
-            yield Found(match.start(), match.end(), "EMAIL", 0.95)
-    for start, end, digits in page.runs:
-        if digits >= 11:
-            for match in _MOBILE.finditer(text, start, end):
-                yield Found(match.start(), match.end(), "PHONE", 0.85)
-        for match in _IPV4.finditer(text, start, end):
-            try:
-                ipaddress.IPv4Address(match.group())
-            except ValueError:
+        space = at > 0 and text[at - 1] == " "
+        domain = _DOMAIN.match(text, at - space)
+        han = _HAN_DOMAIN.match(text, at) if domain is None else None
+        if domain is None and han is None:
+            continue
+        left = at - space
+        local = _LOCAL.search(text, max(0, left - 64), left)
+        start = local.start() if local else left
+        while start < left and not text[start].isalnum():
+            start += 1
+        if domain is not None and start < left:
+            if _FILES.search(domain[1]) or (text[start:left] == "git" and text[domain.end() : domain.end() + 1] == ":"):
                 continue
-            if not page.near("version", match.start(), match.end()):
-                yield Found(match.start(), match.end(), "IP", 0.7)
+            end = domain.end() if "。" not in domain[1] else _before_sentence(domain)
+            if end:
+                yield Found(start, end, "EMAIL", 0.8 if space or text[at + 1] == " " else 0.95)
+        elif han is not None:
+            if start == left and (local := _HAN_LOCAL.search(text, max(0, left - 8), left)) is not None:
+                start = local.start()
+            if start < left:
+                yield Found(start, han.end(), "EMAIL", 0.8)
+
+
+def _before_sentence(domain: re.Match[str]) -> int:
+    """An ideographic full stop is a dot of the address only before a well-known end (example。com); 0: no address."""
+    if re.search(r"。(?:com|cn|net|org)(?:\.cn)?\Z", domain[1], re.IGNORECASE):
+        return domain.end()
+    cut = domain[1].index("。")
+    return domain.start(1) + cut if "." in domain[1][:cut] else 0
+
+
+def _spelt_emails(page: Page) -> Iterator[Found]:
+    done = 0
+    for word in page.words.get("at", ()):
+        if word.start < done:
+            continue
+        for match in _SPELT.finditer(page.text, max(done, word.start - 60), word.end + 90):
+            plain = match["at"].strip().lower() == "at"
+            if match.end() > word.start and not (
+                plain and "dot" not in match[0][match.end("at") - match.start() :].lower()
+            ):
+                done = match.end()
+                yield Found(match.start(), match.end(), "EMAIL", 0.8)
+                break
+
+
+def _urls(page: Page) -> Iterator[Found]:
+    text, at = page.text, -1
+    while (at := text.find("://", at + 1)) >= 0:
+        scheme = _SCHEME.search(text, max(0, at - 16), at)
+        rest = _URL_REST.match(text, at)
+        if scheme is None or rest is None:
+            continue
+        address = rest[0].rstrip(".,;:!?'\\`^|")
+        while address.endswith((")", "]")) and address.count(address[-1]) > address.count(
+            "(" if address[-1] == ")" else "["
+        ):
+            address = address[:-1]
+        if _USER_INFO.match(address) or _PARAMETERS.search(address):
+            yield Found(scheme.start(), at + len(address), "URL", 0.97)
+
+
+def _ipv4(page: Page) -> Iterator[Found]:
+    for start, end, _ in page.runs:
+        for match in _IPV4.finditer(page.text, start, end):
+            octets = match[0].split(".")
+            if any(int(octet) > 255 or (len(octet) > 1 and octet[0] == "0") for octet in octets) or _NOBODY.match(
+                match[0]
+            ):
+                continue
+            labels = page.labels.of(*match.span())
+            score = 0.75
+            if labels and labels[0] == AGAINST:
+                score = 0.3
+            elif "IP" in labels:
+                score = 0.95
+            elif all(int(octet) < 32 for octet in octets) and octets[0] != "10" and len(set(octets)) > 1:
+                score = 0.4  # as likely a version or the number of a section
+            yield Found(*match.span(), "IP", score)
+
+
+def _hexadecimal(page: Page) -> Iterator[Found]:
+    text, done = page.text, 0
+    for mark in _HEX_MARK.finditer(text):
+        if mark.start() < done:
+            continue
+        left = max(done, mark.start() - 45)
+        for pattern, type in ((_MAC, "MAC"), (_IPV6, "IP")):
+            match = next((m for m in pattern.finditer(text, left, mark.end() + 60) if m.end() > mark.start()), None)
+            if match is None or match.start() > mark.start() or (type == "IP" and not _is_ipv6(match[0])):
+                continue
+            done = match.end()
+            if type == "MAC" and "." in match[0] and "MAC" not in page.labels.of(*match.span()):
+                continue
+            yield Found(*match.span(), type, 0.9)
+            break
+
+
+def _is_ipv6(address: str) -> bool:
+    if address.count(":") < 2 or not any(map(str.isdigit, address)):
+        return False
+    try:
+        found = ipaddress.IPv6Address(address)
+    except ValueError:
+        return False
+    return not (found.is_loopback or found.is_unspecified) and (address.count(":") >= 3 or len(address) > 6)

@@ -39,6 +39,11 @@ def _is_letter(character: str) -> bool:
     return character.isascii() and character.isalpha()
 
 
+def _is_hump(text: str, at: int) -> bool:
+    """A word begins here within another: dbPassword."""
+    return text[at].isupper() and text[at - 1].islower()
+
+
 class Labels:
     """The labels of a page."""
 
@@ -48,7 +53,7 @@ class Labels:
         for name, hits in words.items():
             if name.startswith("label."):
                 for start, end, _ in hits:
-                    if _is_letter(text[start]) and start and _is_letter(text[start - 1]):
+                    if start and _is_letter(text[start]) and _is_letter(text[start - 1]) and not _is_hump(text, start):
                         continue
                     if _is_letter(text[end - 1]) and _is_letter(text[end : end + 1]) and text[end : end + 2] != "s ":
                         continue
@@ -61,6 +66,9 @@ class Labels:
             if not (self._before and self._before[-1][0] == end and self._before[-1][1] < start):
                 self._before.append((end, start, name))
         self._ends = [end for end, _, _ in self._before]
+        self._named: dict[str, list[tuple[int, int]]] = {}
+        for end, start, name in self._before:
+            self._named.setdefault(name, []).append((start, end))
 
     def of(self, start: int, end: int) -> list[str]:
         """The labels of the number from ``start`` to ``end``, the nearest first."""
@@ -88,6 +96,6 @@ class Labels:
             i += 1
         return names
 
-    def after(self, name: str) -> list[int]:
-        """Where labels of this name end."""
-        return [end for end, _, label in self._before if label == name]
+    def named(self, name: str) -> list[tuple[int, int]]:
+        """Where labels of this name stand."""
+        return self._named.get(name, [])

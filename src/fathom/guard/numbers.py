@@ -50,7 +50,7 @@ KINDS = (
     Kind("US_NPI", 0.3, 0.3, 0.2, 0.96),
     Kind("UK_NHS", 0.2, 0.45, 0.2, 0.96),
     Kind("UK_NINO", 0.85, 0.85, 0.7, 0.97),
-    Kind("UK_NINO", 0.3, 0.3, 0.2, 0.85),  # a prefix that is not given out
+    Kind("UK_NINO", 0.3, 0.3, 0.2, 0.96),  # a prefix that is not given out
     Kind("HKID", 0.45, 0.85, 0.4, 0.96),
     Kind("PHONE", 0.85, 0.85, 0.75, 0.95),  # Chinese mobile
     Kind("PHONE", 0.6, 0.7, 0.4, 0.95),  # Chinese fixed line
@@ -78,10 +78,10 @@ def find(page: Page) -> Iterator[Found]:
         score = (kind.plain, kind.grouped, kind.scattered)[form]
         if kind.type == "IMEI" and _IMEI_BODIES.match(text, start):
             score += 0.2
-        if kind.type in labels:
-            score = kind.labelled
-        elif (labels and labels[0] == AGAINST) or is_money(text, start, end):
+        if (labels and labels[0] == AGAINST) or is_money(text, start, end):
             score -= kind.against
+        elif kind.type in labels:
+            score = kind.labelled
         elif labels and labels[0] != kind.type:
             score -= 0.1
         yield Found(*_whole(text, start, end, kind.type), kind.type, round(max(0.0, score), 2))
@@ -110,9 +110,9 @@ def is_international(digits: str) -> bool:
     from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
     for length in (1, 2, 3):
-        for region in COUNTRY_CODE_TO_REGION_CODE.get(int(digits[:length]), ()):
-            metadata = PhoneMetadata.metadata_for_region(region, None)
-            numbers = metadata.general_desc.national_number_pattern if metadata and metadata.general_desc else None
-            if numbers and re.fullmatch(numbers, digits[length:]):
-                return True
+        regions = COUNTRY_CODE_TO_REGION_CODE.get(int(digits[:length]), ("ZZ",))
+        metadata = PhoneMetadata.metadata_for_region(regions[0], None)  # the main one; the others are parts of its plan
+        numbers = metadata.general_desc.national_number_pattern if metadata and metadata.general_desc else None
+        if numbers and re.fullmatch(numbers, digits[length:]):
+            return True
     return False

@@ -14,7 +14,7 @@ from typing import Any
 
 from fathom.errors import FathomError
 
-from . import contacts, context, numbers, persons
+from . import contacts, context, labelled, numbers, persons, plates, secrets
 from .entities import DEFAULT_TYPES
 from .page import Found, Lexicon, Page, Shadow
 from .spans import Span, disjoint
@@ -24,7 +24,14 @@ __all__ = ["BEFORE", "LONGEST", "RECOGNISERS", "Scanner"]
 WINDOW = 1 << 15
 BEFORE = 256
 LONGEST = 4096
-RECOGNISERS: tuple[ModuleType, ...] = (numbers, contacts, persons)  # each with WORDS and find(page)
+RECOGNISERS: tuple[ModuleType, ...] = (
+    numbers,
+    labelled,
+    plates,
+    contacts,
+    secrets,
+    persons,
+)  # each with WORDS and find(page)
 
 
 _OWN = "own"  # class of the words of the caller's dictionary

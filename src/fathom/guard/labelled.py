@@ -1,0 +1,246 @@
+"""What is personal only because a word says so: papers without a checksum, accounts, local telephone numbers.
+
+A label (assets/guard/labels.txt), a few words that join (号码是, number is), and a value of the shape its type has; or
+the value first (``E12345678（护照）``). Tax numbers must also pass the checks of a country, by python-stdnum.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from typing import NamedTuple
+
+from .page import Found, Page
+
+__all__ = ["WORDS", "find"]
+
+WORDS: dict[str, list[str]] = {}
+
+_END = r"(?![0-9A-Za-z])"
+_GROUP = r"(?=[A-Za-z]{0,8}[0-9])[0-9A-Za-z]{1,24}+"
+_CODE = rf"{_GROUP}(?:[-/._]{_GROUP}){{0,6}}"
+_LOOSE = rf"{_GROUP}(?:[-/._ ·]{{1,3}}{_GROUP}){{0,20}}"
+_JOIN = (
+    r"(?:'s|s)?[^\S\n]{0,3}(?:号码|号|编号|证号|卡号|账号|帐号|代码|number|no\b\.?|num\b\.?|nr\b\.?|id\b|code|#)?"
+    r"[^\S\n]{0,3}(?:\([^()\n0-9]{0,12}\))?"
+    r"(?:是|为|填的|写的|登记的|用的|[:=>\-([\"'“”「『【《`|,]|is\b|was\b|are\b|reads\b|of\b|[^\S\n]){0,6}"
+)
+_JOIN_BACK = (
+    r"[^\S\n]{0,2}(?:[([,-]|是|为|即|is|was|as){0,2}[^\S\n]{0,2}"
+    r"(?:(?:the|my|our|his|her|their|your|a|我|他|她|您|你|本人|客户|的|这个|此)[^\S\n]?){0,4}$"
+)
+
+
+class Shape(NamedTuple):
+    """``value``: what stands behind the label, with at least ``digits`` digits and at most ``longest`` characters."""
+
+    value: re.Pattern[str]
+    digits: int
+    score: float
+    longest: int = 24  # without separators
+    only_digits: bool = False
+
+
+def _pattern(value: str) -> re.Pattern[str]:
+    return re.compile(value + _END, re.IGNORECASE)
+
+
+_SHAPES = {
+    "PASSPORT": Shape(_pattern(_CODE), 6, 0.9, 10),
+    "CN_PERMIT": Shape(_pattern(_CODE), 7, 0.9, 19),
+    "CN_MILITARY_ID": Shape(
+        _pattern(r"(?:[\u4e00-\u9fff]{0,6}字?第? ?)?[0-9](?:[ -]?[0-9]){5,9}(?: ?号)?"), 6, 0.9, 18
+    ),
+    "DRIVER_LICENCE": Shape(_pattern(_CODE), 5, 0.9, 18),
+    "CN_SOCIAL_SECURITY": Shape(_pattern(_CODE), 7, 0.9, 20),
+    "MEDICAL_RECORD": Shape(_pattern(_CODE), 4, 0.9, 20),
+    "BANK_ACCOUNT": Shape(_pattern(_CODE), 6, 0.85, 28, only_digits=True),
+    "PHONE": Shape(_pattern(r"\+?[0-9(](?:[ ().-]{0,2}[0-9]){6,16}"), 7, 0.7, 16, only_digits=True),
+}
+_BACK = {
+    type: re.compile(rf"(?<![0-9A-Za-z])({shape.value.pattern}){_JOIN_BACK}", re.IGNORECASE)
+    for type, shape in _SHAPES.items()
+    if type in ("PASSPORT", "CN_PERMIT", "DRIVER_LICENCE", "CN_SOCIAL_SECURITY", "MEDICAL_RECORD", "BANK_ACCOUNT")
+}
+_JOINED = re.compile(_JOIN, re.IGNORECASE)
+_SPREAD = _pattern(_LOOSE)
+_ACCOUNT = re.compile(r"@?([0-9A-Za-z][0-9A-Za-z_.-]{2,31})")
+_SURE_JOIN = re.compile(r"[:=@]|是|为|号|is\b|id\b", re.IGNORECASE)
+
+
+def find(page: Page) -> Iterator[Found]:
+    for type, shape in _SHAPES.items():
+        for start, end in page.labels.named(type):
+            found = _forward(page.text, end, type, shape) or _backward(page.text, start, type, shape)
+            if found is not None:
+                yield found
+    yield from _accounts(page)
+    yield from _tax_ids(page)
+
+
+def _forward(text: str, at: int, type: str, shape: Shape) -> Found | None:
+    join = _JOINED.match(text, at)
+    at = join.end() if join else at
+    for pattern in (shape.value, _SPREAD):  # in one piece; else with spaces between its digits
+        value = pattern.match(text, at)
+        if value is not None and _fits(value[0], shape):
+            return Found(at, value.end(), type, shape.score)
+    return None
+
+
+def _backward(text: str, at: int, type: str, shape: Shape) -> Found | None:
+    if type not in _BACK:
+        return None
+    found = _BACK[type].search(text, max(0, at - 40), at)
+    return Found(*found.span(1), type, shape.score - 0.1) if found and _fits(found[1], shape) else None
+
+
+def _fits(value: str, shape: Shape) -> bool:
+    plain = re.sub("[^0-9A-Za-z]", "", value)
+    digits = sum(map(str.isdigit, plain))
+    return shape.digits <= digits and len(plain) <= shape.longest and (digits == len(plain) or not shape.only_digits)
+
+
+def _accounts(page: Page) -> Iterator[Found]:
+    text = page.text
+    for start, end in page.labels.named("ACCOUNT"):
+        join = _JOINED.match(text, end)
+        at = join.end() if join else end
+        value = _ACCOUNT.match(text, at)
+        if value is None:
+            continue
+        name = value[1].rstrip("._-")
+        sure = _SURE_JOIN.search(text, max(start, end - 2), value.start(1)) is not None
+        digits = sum(map(str.isdigit, name))
+        written = digits > 0 or "_" in name or (sure and len(name) >= 4)
+        good = 5 <= len(name) <= 16 if name.isdigit() else written
+        if good and (sure or (len(name) >= 6 and digits >= 2)):
+            yield Found(value.start(1), value.start(1) + len(name), "ACCOUNT", 0.85 if sure else 0.6)
+
+
+_TAX_PREFIX = re.compile(
+    r"(?<![0-9A-Za-z])(?:AT|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|GB|GR|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK|XI|CHE)"
+    r"[ -]?[0-9A-Z](?:[ .-]?[0-9A-Z]){6,12}(?![0-9A-Za-z])"
+)
+_TAX_FORM = re.compile(r"(?<![0-9A-Za-z])[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}(?![0-9A-Za-z])")  # CPF
+_TAX_MODULES = (
+    "eu.vat",
+    "us.ein",
+    "gb.vat",
+    "gb.utr",
+    "br.cpf",
+    "br.cnpj",
+    "de.idnr",
+    "de.stnr",
+    "it.codicefiscale",
+    "it.iva",
+    "es.nif",
+    "es.nie",
+    "es.cif",
+    "fr.nif",
+    "fr.siren",
+    "fr.siret",
+    "fr.tva",
+    "au.abn",
+    "au.tfn",
+    "in_.pan",
+    "in_.gstin",
+    "in_.aadhaar",
+    "ca.sin",
+    "ca.bn",
+    "mx.rfc",
+    "ar.cuit",
+    "cl.rut",
+    "pl.pesel",
+    "pl.nip",
+    "nl.bsn",
+    "nl.btw",
+    "be.vat",
+    "be.nn",
+    "se.personnummer",
+    "se.orgnr",
+    "no.mva",
+    "no.orgnr",
+    "no.fodselsnummer",
+    "fi.hetu",
+    "fi.alv",
+    "dk.cpr",
+    "dk.cvr",
+    "ru.inn",
+    "jp.cn",
+    "kr.brn",
+    "kr.rrn",
+    "tr.tckimlik",
+    "za.idnr",
+    "sg.uen",
+    "nz.ird",
+    "il.idnr",
+    "ch.vat",
+    "ch.uid",
+    "ch.ssn",
+    "tw.ubn",
+    "pt.nif",
+    "gr.vat",
+    "ie.pps",
+    "ie.vat",
+    "hr.oib",
+    "ro.cnp",
+    "ro.cf",
+    "bg.egn",
+    "bg.vat",
+    "cz.rc",
+    "cz.dic",
+    "hu.anum",
+    "ee.ik",
+    "lt.pvm",
+    "lv.pvn",
+    "at.uid",
+    "at.tin",
+    "lu.tva",
+    "si.ddv",
+    "sk.dph",
+    "cy.vat",
+    "mt.vat",
+    "ua.edrpou",
+    "th.pin",
+    "my.nric",
+    "id.npwp",
+    "vn.mst",
+)
+
+
+_TAX_VALUE = _pattern(r"[0-9A-Za-z][0-9A-Za-z]{0,20}(?:[-/.][0-9A-Za-z]{1,12}){0,5}")
+_TAX_CHECKS = 64  # numbers checked in one page: a check takes up to 0.3 ms; of more the label alone decides
+
+
+def _tax_ids(page: Page) -> Iterator[Found]:
+    text, checked = page.text, 0
+    for _, end in page.labels.named("TAX_ID"):
+        join = _JOINED.match(text, end)
+        at = join.end() if join else end
+        for pattern in (_TAX_VALUE, _SPREAD):
+            value = pattern.match(text, at)
+            if value is None or len(value[0]) > 24 or sum(map(str.isdigit, value[0])) < 5:
+                continue
+            checked += 1
+            if checked > _TAX_CHECKS or any(_is_valid(module, value[0]) for module in _TAX_MODULES):
+                yield Found(at, value.end(), "TAX_ID", 0.9)
+                break
+    for start, end, digits in page.runs:
+        if digits < 7:
+            continue
+        for match in _TAX_PREFIX.finditer(text, start, end):
+            checked += 1
+            module = {"CH": "ch.vat", "GB": "gb.vat"}.get(match[0][:2], "eu.vat")
+            if checked > _TAX_CHECKS or _is_valid(module, match[0]):
+                yield Found(*match.span(), "TAX_ID", 0.7)
+        for match in _TAX_FORM.finditer(text, start, end):
+            checked += 1
+            if checked > _TAX_CHECKS or _is_valid("br.cpf", match[0]):
+                yield Found(*match.span(), "TAX_ID", 0.8)
+
+
+def _is_valid(module: str, number: str) -> bool:
+    """By a module of python-stdnum, imported when first asked."""
+    return bool(import_module(f"stdnum.{module}").is_valid(number))
