@@ -42,9 +42,14 @@ struct View {
   int n = 0;
   int groups[kLongest + 1];
   int count = 0;
-  bool uniform = true;     // all separators alike so far
-  uint32_t separator = 0;
+  uint32_t separators[kLongest + 1];  // the first character between two groups
 
+  // All separators alike; `first`: the one from which on.
+  bool uniform(int first = 0) const {
+    for (int i = first + 1; i + 1 < count; ++i)
+      if (separators[i] != separators[first]) return false;
+    return true;
+  }
   bool grouped(std::initializer_list<int> sizes) const {
     return count == int(sizes.size()) && std::equal(sizes.begin(), sizes.end(), groups);
   }
@@ -135,9 +140,7 @@ class Reader {
       Py_ssize_t next = end;
       while (next - end < kSeparators && is_separator(at(next))) ++next;
       if (next == end || !part(at(next), chinese)) return;
-      uint32_t separator = text_[end];
-      if (view.count > 1 && separator != view.separator) view.uniform = false;
-      view.separator = separator;
+      view.separators[view.count - 1] = text_[end];
       i = next;
       end = word_end(i, chinese);
       bool letters = true;
@@ -165,9 +168,11 @@ class Reader {
     int n = v.n;
     if (n < 8 || fraction(start, end)) return;
     auto put = [&](Kind kind, bool usual) {
-      Form form = v.count == 1 ? kPlain : usual ? kGrouped : kScattered;
+      // Behind an area code in brackets, or a country code, the other groups may be joined in another way.
+      bool prefixed = kind >= kMobile || kind == kHkid;
+      Form form = v.count == 1 ? kPlain : usual && v.uniform(prefixed) ? kGrouped : kScattered;
       bool date = v.count >= 3 && v.groups[0] == 4 && v.groups[1] <= 2 && v.groups[2] <= 2;
-      if (form == kScattered && !(v.uniform && !date && alone(start, end))) return;
+      if (form == kScattered && !(v.uniform() && !date && alone(start, end))) return;
       found_.push_back({int32_t(start), int32_t(end), kind, form});
     };
     bool digits = all_digits(s, n);
@@ -214,14 +219,15 @@ class Reader {
     int n = v.n;
     bool plus = at(start - 1) == '+' || (at(start - 1) == '(' && at(start - 2) == '+');
     int code = n == 13 && s[0] == '8' && s[1] == '6' ? 2 : n == 15 && std::equal(s, s + 4, "0086") ? 4 : n == 11 ? 0 : -1;
-    if (code >= 0 && cn_mobile(s + code)) {
+    if (code >= 0 && cn_mobile(s + code) && !(plus && code == 0)) {
       const int* groups = v.groups + (code > 0 && v.groups[0] == code);
       int count = v.count - int(groups - v.groups);
       auto is = [&](std::initializer_list<int> sizes) {
         return count == int(sizes.size()) && std::equal(sizes.begin(), sizes.end(), groups);
       };
-      put(kMobile, is({3, 4, 4}) || is({11}) || is({4, 4, 3}) || is({3, 3, 5}) || is({3, 8}) || is({4, 3, 4}) ||
-                       is({7, 4}) || is({3, 3, 3, 2}));
+      bool same = v.uniform(code > 0 && groups > v.groups);
+      put(kMobile, same && (is({3, 4, 4}) || is({11}) || is({4, 4, 3}) || is({3, 3, 5}) || is({3, 8}) || is({4, 3, 4}) ||
+                       is({7, 4}) || is({3, 3, 3, 2})));
       return;
     }
     if (plus) return put(kInternational, true);

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from fathom import _guard
+from fathom._guard import numbers
 
 from .context import AGAINST
 from .page import Found, Page
@@ -70,7 +70,7 @@ _TODAY_EVERYWHERE = timedelta(hours=14)  # the farthest time zone ahead of UTC
 def find(page: Page) -> Iterator[Found]:
     today = datetime.now(UTC) + _TODAY_EVERYWHERE
     text = page.text
-    for start, end, number, form in _guard.numbers(text, int(today.strftime("%Y%m%d"))).tolist():
+    for start, end, number, form in numbers(text, int(today.strftime("%Y%m%d"))).tolist():
         kind = KINDS[number]
         if number == _INTERNATIONAL and not is_international(re.sub("[^0-9]", "", text[start:end])):
             continue

@@ -16,7 +16,7 @@ from functools import cache
 
 import numpy as np
 
-from fathom import _guard
+from fathom._guard import NameModel
 from fathom.assets import ASSETS
 
 from .page import Found, Page
@@ -52,9 +52,9 @@ _DOTS = re.compile("[·•・‧]")
 
 
 @cache
-def _model() -> _guard.NameModel:
+def _model() -> NameModel:
     with np.load(ASSETS / "guard" / "names.npz") as parts:
-        return _guard.NameModel(parts["words"], parts["weights"], float(parts["scale"]))
+        return NameModel(parts["words"], parts["weights"], float(parts["scale"]))
 
 
 def find(page: Page) -> Iterator[Found]:

@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from fathom import _guard
+from fathom._guard import eip55, words
 
 from .page import Found, Page
 
@@ -70,7 +70,7 @@ _SKIP = [_WITHOUT.get(prefix, 0) for prefix in _PREFIXES]
 
 WORDS = {"secret.prefix": list(_PREFIXES)}
 _MARK = re.compile(
-    r"""(?:[\w.-]{0,24}?["'”」]?[^\S\n]{0,3}(?:[:=]{1,2}>?|=>|->|是|为|\bis|\bwas|设成|改成|设为|改为|重置为)"""
+    r"""(?:[0-9A-Za-z_.-]{0,24}?["'”」]?[^\S\n]{0,3}(?:[:=]{1,2}>?|=>|->|是|为|\bis|\bwas|设成|改成|设为|改为|重置为)"""
     r"""|(?:号|码|号码)?(?:是|为)|["'”」]?[^\S\n]{0,3}[:=]|[^\S\n]{1,2}(?=["'“「`]))[^\S\n]{0,3}"""
 )
 _VALUE = re.compile(r"""(["'“「`]?)([!#-&(-+\--:<-_a-~]{4,512})""")
@@ -80,6 +80,7 @@ _NO_VALUE = re.compile(
     r"my[-_]?(?:password|token|secret|key)|<.*|\$\{.*|\{\{.*|%\(.*|\[.*|%[sd].*|\$[A-Za-z_]+|https?://.*)\Z",
     re.IGNORECASE,
 )
+_FILES = re.compile(r"\.(?:json|ya?ml|toml|ini|conf|env|txt|pem|key|py|js|ts|sh|md|xml|properties)\Z", re.IGNORECASE)
 _PROGRAM = re.compile(
     r"[A-Za-z_][\w]*(?:(?:\.|->|::)[A-Za-z_]\w*)+[(\[;,]?.*\Z|[A-Za-z_]\w*[(\[{].*\Z|[A-Za-z_]+\Z", re.ASCII
 )
@@ -102,7 +103,7 @@ def find(page: Page) -> Iterator[Found]:
     for start, end in page.labels.named("SECRET"):
         if (span := _labelled(text, start, end)) is not None:
             yield Found(*span, "SECRET", 0.85)
-    for start, end in _guard.words(text, 14).tolist():
+    for start, end in words(text, 14).tolist():
         if (match := _ADDRESS.match(text, start, end)) is not None:
             yield from _address(page, match)
 
@@ -117,7 +118,7 @@ def _labelled(text: str, start: int, end: int) -> tuple[int, int] | None:
     secret = secret.rstrip(".,;:!?")
     while secret and secret[-1] in ")]}>" and secret.count(secret[-1]) > secret.count("([{<"[")]}>".index(secret[-1])]):
         secret = secret[:-1].rstrip(".,;:!?")
-    if len(secret) < 4 or _NO_VALUE.match(secret):
+    if len(secret) < 4 or _NO_VALUE.match(secret) or _FILES.search(secret):
         return None
     assigned = quoted or any(sign in mark[0] for sign in ":=")
     chinese = not text[start].isascii() or not mark[0].isascii()
@@ -145,7 +146,7 @@ def _address(page: Page, match: re.Match[str]) -> Iterator[Found]:
     else:
         digits = match["ether"]
         one_case = digits in (digits.lower(), digits.upper())
-        good = one_case or _guard.eip55(digits) or "CRYPTO" in page.labels.of(*match.span())
+        good = one_case or eip55(digits) or "CRYPTO" in page.labels.of(*match.span())
     if good:
         yield Found(*match.span(), "CRYPTO", 0.95)
 
