@@ -140,6 +140,8 @@ CODES: dict[str, Code] = {
     ),
     # requests
     "data_invalid": Code(400, _REQUEST, "training data, {source}: {problem}", "训练数据 {source}：{problem}"),
+    "data_line": Code(400, _REQUEST, "{path}, line {line}: {problem}", "{path} 第 {line} 行：{problem}"),
+    "recipe_invalid": Code(400, _REQUEST, "{path}: {key}: {problem}", "{path}：{key}：{problem}"),
     "data_repeats": Code(
         400,
         _REQUEST,
