@@ -10,7 +10,8 @@ uint32_t lower(uint32_t c) { return c - 'A' < 26u ? c | 32 : c; }
 
 }  // namespace
 
-Automaton::Automaton(const std::vector<std::u32string>& words, const std::vector<int32_t>& ids)
+Automaton::Automaton(const std::vector<std::u32string>& words, const std::vector<int32_t>& ids,
+                     const std::vector<bool>& whole)
     : states_(1), root_(0x10000, 0) {
   std::vector<std::map<uint32_t, int32_t>> next(1);
   for (size_t w = 0; w < words.size(); ++w) {
@@ -26,7 +27,7 @@ Automaton::Automaton(const std::vector<std::u32string>& words, const std::vector
       }
       at = to;
     }
-    words_.push_back({ids[w], states_[at].first});
+    words_.push_back({ids[w], states_[at].first, whole[w]});
     states_[at].first = int32_t(words_.size()) - 1;
   }
   for (size_t s = 0; s < states_.size(); ++s) {
@@ -40,14 +41,27 @@ Automaton::Automaton(const std::vector<std::u32string>& words, const std::vector
   for (size_t head = 0; head < queue.size(); ++head) {
     int32_t s = queue[head];
     for (auto [c, to] : next[s]) {
-      states_[to].fail = s == 0 ? 0 : step(states_[s].fail, c);
+      states_[to].fail = s == 0 ? 0 : follow(states_[s].fail, c);
       states_[to].out = states_[to].first >= 0 ? to : states_[states_[to].fail].out;
       queue.push_back(to);
+      if (c < 128) states_[to].row = 0;
     }
+  }
+  states_[0].row = 0;
+  for (State& state : states_) {
+    if (state.row < 0) continue;
+    int32_t row = int32_t(ascii_.size() / 128);
+    for (uint32_t c = 0; c < 128; ++c) ascii_.push_back(follow(int32_t(&state - states_.data()), c));
+    state.row = row;
   }
 }
 
 int32_t Automaton::step(int32_t state, uint32_t c) const {
+  if (c < 128 && states_[state].row >= 0) return ascii_[size_t(states_[state].row) * 128 + c];
+  return follow(state, c);
+}
+
+int32_t Automaton::follow(int32_t state, uint32_t c) const {
   for (;;) {
     if (state == 0 && c < root_.size()) return root_[c];
     const State& s = states_[state];
@@ -63,11 +77,18 @@ int32_t Automaton::step(int32_t state, uint32_t c) const {
 std::vector<Hit> Automaton::find(const Text& text) const {
   std::vector<Hit> hits;
   int32_t state = 0;
-  for (Py_ssize_t i = 0; i < text.size(); ++i) {
+  const Py_ssize_t n = text.size();
+  auto letter = [&](Py_ssize_t i) { return i >= 0 && i < n && is_letter(text[i]); };
+  auto cut = [&](Py_ssize_t start, Py_ssize_t end) {  // within a longer word
+    if (letter(start - 1) && letter(start) && !(text[start] < 'a' && text[start - 1] >= 'a')) return true;
+    return letter(end - 1) && letter(end) && !((text[end] | 32) == 's' && !letter(end + 1));
+  };
+  for (Py_ssize_t i = 0; i < n; ++i) {
     state = step(state, lower(text[i]));
     for (int32_t s = states_[state].out; s >= 0; s = states_[states_[s].fail].out)
       for (int32_t w = states_[s].first; w >= 0; w = words_[w].next)
-        hits.push_back({int32_t(i + 1 - states_[s].depth), int32_t(i + 1), words_[w].id});
+        if (!(words_[w].whole && cut(i + 1 - states_[s].depth, i + 1)))
+          hits.push_back({int32_t(i + 1 - states_[s].depth), int32_t(i + 1), words_[w].id});
   }
   return hits;
 }

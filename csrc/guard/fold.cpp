@@ -10,10 +10,11 @@ struct Range {
   uint32_t first, last;
 };
 
-// Nobody sees them: default-ignorable code points and the soft hyphen.
+// Nobody sees them, or they only decorate what stands before: default-ignorable code points, the soft hyphen, and the
+// combining marks that strike out, underline, circle and box.
 constexpr Range kInvisible[] = {
-    {0x00AD, 0x00AD}, {0x034F, 0x034F}, {0x061C, 0x061C}, {0x115F, 0x1160},   {0x17B4, 0x17B5},   {0x180B, 0x180F},
-    {0x200B, 0x200F}, {0x202A, 0x202E}, {0x2060, 0x206F}, {0x3164, 0x3164},   {0xFE00, 0xFE0F},   {0xFEFF, 0xFEFF},
+    {0x00AD, 0x00AD}, {0x0300, 0x036F}, {0x061C, 0x061C}, {0x115F, 0x1160},   {0x17B4, 0x17B5},   {0x180B, 0x180F},
+    {0x200B, 0x200F}, {0x202A, 0x202E}, {0x2060, 0x206F}, {0x20D0, 0x20F0}, {0x3164, 0x3164},   {0xFE00, 0xFE0F},   {0xFEFF, 0xFEFF},
     {0xFFA0, 0xFFA0}, {0xFFF0, 0xFFF8}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF},
 };
 
@@ -42,6 +43,7 @@ void fold_char(uint32_t c, std::u32string& out) {
   if (c >= 0x2E80 && c < 0xA000) {  // CJK: nearly all characters of a Chinese text
     if (c == 0x3000) return put(' ');
     if (c == 0x3164) return;
+    if (c == 0x30FB) return put(0xB7);
     if (c >= 0x3251 && c <= 0x325F) return number(c - 0x3251 + 21, out);
     if (c >= 0x32B1 && c <= 0x32BF) return number(c - 0x32B1 + 36, out);
     return put(c);
@@ -60,7 +62,8 @@ void fold_char(uint32_t c, std::u32string& out) {
     case 0x2025: out.append(U".."); return;
     case 0x2026: out.append(U"..."); return;
     case 0x2044: case 0x2215: return put('/');
-    case 0x2212: case 0xFE58: case 0xFE63: return put('-');
+    case 0x2043: case 0x2212: case 0xFE58: case 0xFE63: return put('-');
+    case 0x2022: case 0x2027: case 0x2219: case 0x22C5: case 0xFF65: return put(0xB7);
     case 0x207A: return put('+');
     case 0xFE55: case 0xFE13: return put(':');
     case 0xFE52: return put('.');
@@ -90,24 +93,29 @@ void fold_char(uint32_t c, std::u32string& out) {
 
 Folded fold(const Text& text) {
   Folded folded;
+  auto plain = [](uint32_t c) { return c < 0xA0 || c - 0x4E00 < 0x5200; };  // most of any text
   std::u32string one;
   Py_ssize_t i = 0;
   for (; i < text.size(); ++i) {  // most texts fold to themselves
     uint32_t c = text[i];
-    if (c < 0xA0 || (c >= 0x4E00 && c < 0xA000)) continue;
+    if (plain(c)) continue;
     one.clear();
     fold_char(c, one);
     if (one.size() != 1 || one[0] != c) break;
   }
   if (i == text.size()) return folded;
   folded.same = false;
-  folded.text.reserve(text.size());
-  folded.origin.reserve(text.size() + 1);
+  folded.text.reserve(size_t(text.size()) + 16);
+  folded.origin.reserve(size_t(text.size()) + 16);
   for (Py_ssize_t k = 0; k < text.size(); ++k) {
-    size_t before = folded.text.size();
-    if (k < i) folded.text += char32_t(text[k]);
-    else fold_char(text[k], folded.text);
-    folded.origin.insert(folded.origin.end(), folded.text.size() - before, int32_t(k));
+    uint32_t c = text[k];
+    if (plain(c) || k < i) {
+      folded.text.push_back(char32_t(c));
+      folded.origin.push_back(int32_t(k));
+      continue;
+    }
+    fold_char(c, folded.text);
+    folded.origin.resize(folded.text.size(), int32_t(k));
   }
   folded.origin.push_back(int32_t(text.size()));
   return folded;

@@ -63,6 +63,9 @@ NB_MODULE(_guard, m) {
       [](nb::str text, int32_t least) { return table(guard::words(Text(text.ptr()), least), 2); },
       nb::arg("text"), nb::arg("least"));
   m.def(
+      "hex_marks",
+      [](nb::str text) { return table(guard::hex_marks(Text(text.ptr())), 1); }, nb::arg("text"));
+  m.def(
       "eip55",
       [](const std::string& hex) {
         if (hex.size() != 40) throw nb::value_error("40 hexadecimal digits");
@@ -76,15 +79,18 @@ NB_MODULE(_guard, m) {
   nb::class_<guard::Automaton>(m, "Automaton")
       .def(
           "__init__",
-          [](guard::Automaton* self, nb::list words, nb::list ids) {
+          [](guard::Automaton* self, nb::list words, nb::list ids, nb::list whole) {
             std::vector<std::u32string> list;
             std::vector<int32_t> numbers;
             for (nb::handle word : words) list.push_back(code_points(nb::cast<nb::str>(word)));
             for (nb::handle id : ids) numbers.push_back(nb::cast<int32_t>(id));
-            if (list.size() != numbers.size()) throw nb::value_error("as many ids as words");
-            new (self) guard::Automaton(list, numbers);
+            std::vector<bool> flags;
+            for (nb::handle flag : whole) flags.push_back(nb::cast<bool>(flag));
+            if (list.size() != numbers.size() || list.size() != flags.size())
+              throw nb::value_error("as many ids and flags as words");
+            new (self) guard::Automaton(list, numbers, flags);
           },
-          nb::arg("words"), nb::arg("ids"))
+          nb::arg("words"), nb::arg("ids"), nb::arg("whole"))
       .def(
           "find",
           [](const guard::Automaton& self, nb::str text) { return table(self.find(Text(text.ptr())), 3); },

@@ -14,6 +14,9 @@ def numbers(text: str, today: int) -> NDArray[np.int32]:
 def words(text: str, least: int) -> NDArray[np.int32]:
     """(n, 2): start and end of every word of [0-9A-Za-z] with at least so many characters."""
 
+def hex_marks(text: str) -> NDArray[np.int32]:
+    """Places of the first of two marks with hexadecimal digits between them, as in MAC and IPv6 addresses."""
+
 def eip55(hex: str) -> bool:
     """Whether 40 hexadecimal digits are written in the case that EIP-55 asks for."""
 
@@ -23,7 +26,9 @@ def runs(text: str, digits: int) -> NDArray[np.int32]:
 class Automaton:
     """Finds all words of a list in one pass, whatever the case of ASCII letters."""
 
-    def __init__(self, words: list[str], ids: list[int]) -> None: ...
+    def __init__(self, words: list[str], ids: list[int], whole: list[bool]) -> None:
+        """``whole``: a word that does not count within a longer one of ASCII letters, but at a hump (dbPassword)."""
+
     def find(self, text: str) -> NDArray[np.int32]:
         """(n, 3): start, end and id of every occurrence, by end, the longer first."""
 

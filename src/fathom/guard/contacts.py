@@ -10,6 +10,8 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
+from fathom._guard import hex_marks
+
 from .context import AGAINST
 from .page import Found, Page
 
@@ -50,7 +52,6 @@ _PARAMETERS = re.compile(
 
 _IPV4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za-z]|\.[0-9])")
 _NOBODY = re.compile(r"127\.|0\.0\.0\.0|255\.|2(?:2[4-9]|3[0-9])\.")  # loopback, masks, multicast
-_HEX_MARK = re.compile(r":[0-9A-Fa-f]{0,4}:|-[0-9A-Fa-f]{2}-|\.[0-9A-Fa-f]{4}\.")
 _MAC = re.compile(
     r"(?<![0-9A-Za-z:.-])(?:[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}|"
     r"[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2})(?![0-9A-Za-z]|[:.-][0-9A-Fa-f])"
@@ -155,13 +156,13 @@ def _ipv4(page: Page) -> Iterator[Found]:
 
 def _hexadecimal(page: Page) -> Iterator[Found]:
     text, done = page.text, 0
-    for mark in _HEX_MARK.finditer(text):
-        if mark.start() < done:
+    for mark in hex_marks(text).tolist():
+        if mark < done:
             continue
-        left = max(done, mark.start() - 45)
+        left = max(done, mark - 45)
         for pattern, type in ((_MAC, "MAC"), (_IPV6, "IP")):
-            match = next((m for m in pattern.finditer(text, left, mark.end() + 60) if m.end() > mark.start()), None)
-            if match is None or match.start() > mark.start() or (type == "IP" and not _is_ipv6(match[0])):
+            match = next((m for m in pattern.finditer(text, left, mark + 70) if m.end() > mark), None)
+            if match is None or match.start() > mark or (type == "IP" and not _is_ipv6(match[0])):
                 continue
             done = match.end()
             if type == "MAC" and "." in match[0] and "MAC" not in page.labels.of(*match.span()):

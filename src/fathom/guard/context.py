@@ -35,29 +35,15 @@ WORDS = _read()
 _BREAK = re.compile(r"[。；！？!?\n]|[;.] |[0-9]{4}")
 
 
-def _is_letter(character: str) -> bool:
-    return character.isascii() and character.isalpha()
-
-
-def _is_hump(text: str, at: int) -> bool:
-    """A word begins here within another: dbPassword."""
-    return text[at].isupper() and text[at - 1].islower()
-
-
 class Labels:
     """The labels of a page."""
 
     def __init__(self, text: str, words: Mapping[str, list[Word]]) -> None:
         self._text = text
-        found = []
+        found: list[tuple[int, int, str]] = []
         for name, hits in words.items():
             if name.startswith("label."):
-                for start, end, _ in hits:
-                    if start and _is_letter(text[start]) and _is_letter(text[start - 1]) and not _is_hump(text, start):
-                        continue
-                    if _is_letter(text[end - 1]) and _is_letter(text[end : end + 1]) and text[end : end + 2] != "s ":
-                        continue
-                    found.append((end, start, name[6:]))
+                found += [(end, start, name[6:]) for start, end, _ in hits]
         found.sort()
         self._before: list[tuple[int, int, str]] = []  # by end, without those that lie within a longer one
         for end, start, name in found:

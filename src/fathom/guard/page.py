@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import cached_property
+from operator import attrgetter
 from typing import NamedTuple
 
 from fathom._guard import Automaton, fold, runs
@@ -32,6 +33,9 @@ class Word(NamedTuple):
     number: int  # of the word within its class
 
 
+_END = attrgetter("end")
+
+
 class Shadow:
     """``text`` is ``original`` with full-width, circled and mathematical forms made plain and invisible characters
     removed; every place in it leads back to the original."""
@@ -40,18 +44,22 @@ class Shadow:
         self.original = original
         self.text, self._origin = fold(original)
 
-    def span(self, found: Found) -> Span:
-        """The finding in the original: from its first character to its last, with whatever was hidden between."""
+    def span(self, found: Found, base: int = 0) -> Span:
+        """The finding in the original, which stands at ``base`` of a longer text: from its first character to its
+        last, with whatever was hidden between."""
         start, end, type, score = found
         if self._origin is not None:
             start, end = int(self._origin[start]), int(self._origin[end - 1]) + 1
-        return Span(start, end, type, score)
+        return Span(base + start, base + end, type, score)
 
 
 class Lexicon:
-    """Classes of words, all found in one pass; ASCII letters match in either case."""
+    """Classes of words, all found in one pass; ASCII letters match in either case.
 
-    def __init__(self, classes: Mapping[str, Sequence[str]]) -> None:
+    ``whole``: classes whose words do not count within longer words of ASCII letters.
+    """
+
+    def __init__(self, classes: Mapping[str, Sequence[str]], *, whole: Set[str] = frozenset()) -> None:
         self._names: list[str] = []
         self._indices: list[int] = []
         words: list[str] = []
@@ -60,7 +68,7 @@ class Lexicon:
                 words.append(word)
                 self._names.append(name)
                 self._indices.append(index)
-        self._automaton = Automaton(words, list(range(len(words))))
+        self._automaton = Automaton(words, list(range(len(words))), [name in whole for name in self._names])
 
     def find(self, text: str) -> dict[str, list[Word]]:
         """Class name -> its occurrences, by end."""
@@ -76,7 +84,6 @@ class Page:
     def __init__(self, shadow: Shadow, lexicon: Lexicon) -> None:
         self.text = shadow.text
         self.words = lexicon.find(shadow.text)
-        self._ends = {name: [word.end for word in words] for name, words in self.words.items()}
 
     @cached_property
     def labels(self) -> Labels:
@@ -96,7 +103,7 @@ class Page:
         words = self.words.get(name)
         if words is None:
             return
-        at = bisect_left(self._ends[name], start - before)
+        at = bisect_left(words, start - before, key=_END)
         for word in words[at:]:
             if word.start > end + after:
                 break

@@ -7,34 +7,100 @@ finds what the whole text would have.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import partial
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any
 
 from fathom.errors import FathomError
 
 from . import contacts, context, labelled, numbers, persons, plates, secrets
-from .entities import DEFAULT_TYPES
+from .entities import DEFAULT_TYPES, ENTITIES
 from .page import Found, Lexicon, Page, Shadow
 from .spans import Span, disjoint
 
 __all__ = ["BEFORE", "LONGEST", "RECOGNISERS", "Scanner"]
 
-WINDOW = 1 << 15
+WINDOW = 1 << 17
 BEFORE = 256
 LONGEST = 4096
-RECOGNISERS: tuple[ModuleType, ...] = (
-    numbers,
-    labelled,
-    plates,
-    contacts,
-    secrets,
-    persons,
-)  # each with WORDS and find(page)
+#: Each has WORDS, classes of words for the lexicon, and find(page).
+RECOGNISERS: tuple[ModuleType, ...] = (numbers, labelled, plates, contacts, secrets, persons)
 
-
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _OWN = "own"  # class of the words of the caller's dictionary
+_WHOLE = frozenset({_OWN, *context.WORDS})  # classes whose words do not count within longer ones
+
+
+class Scanner:
+    """Finds entities of ``types``; made once, used from any thread.
+
+    >>> Scanner().find("电话13800138000，邮箱a@b.cn")
+    [Span(start=2, end=13, type='PHONE', score=0.95), Span(start=16, end=22, type='EMAIL', score=0.95)]
+
+    ``dictionary``: values of the caller to their type, found wherever they stand, in any disguise and case, but not
+    within a longer English word; ``patterns``: RE2 expressions (linear time, so no look-around and no back-references)
+    to their type, matched in the folded text; ``allow``: values never reported; ``threshold``: the least score. What
+    dictionary and patterns find counts 1.0 and needs no type in ``types``. Raises ``parameter_invalid``.
+    """
+
+    def __init__(
+        self,
+        types: Collection[str] = DEFAULT_TYPES,
+        *,
+        dictionary: Mapping[str, str] = MappingProxyType({}),
+        patterns: Mapping[str, str] = MappingProxyType({}),
+        allow: Collection[str] = (),
+        threshold: float = 0.5,
+    ) -> None:
+        _check_types("types", types)
+        _check_types("dictionary", dictionary.values())
+        _check_types("patterns", patterns.values())
+        self._types = frozenset(types)
+        self._allow = frozenset(allow)
+        self._threshold = threshold
+        self._own_types = list(dictionary.values())
+        own = [_folded(word) for word in dictionary]
+        classes = {name: words for module in (context, *RECOGNISERS) for name, words in module.WORDS.items()}
+        self._lexicon = Lexicon(classes | {_OWN: own}, whole=_WHOLE)
+        self._patterns = [(_compiled(pattern), type) for pattern, type in patterns.items()]
+
+    def find(self, text: str) -> list[Span]:
+        """Sorted and disjoint spans, in code points of ``text``."""
+        return disjoint(span for start in range(0, len(text), WINDOW) for span in self._window(text, start))
+
+    def _window(self, text: str, start: int) -> Iterator[Span]:
+        base = max(0, start - BEFORE)
+        shadow = Shadow(text[base : start + WINDOW + LONGEST])
+        for found in self._read(Page(shadow, self._lexicon)):
+            span = shadow.span(found, base)
+            if start <= span.start < start + WINDOW and text[span.start : span.end] not in self._allow:
+                yield span
+
+    def _read(self, page: Page) -> Iterator[Found]:
+        for module in RECOGNISERS:
+            for found in module.find(page):
+                if found.score >= self._threshold and found.type in self._types:
+                    yield found
+        for word in page.words.get(_OWN, ()):
+            yield Found(word.start, word.end, self._own_types[word.number], 1.0)
+        for pattern, type in self._patterns:
+            for start, end in _matches(pattern, page.text):
+                yield Found(start, end, type, 1.0)
+
+
+def _check_types(param: str, types: Iterable[str]) -> None:
+    for type in types:
+        if type not in ENTITIES:
+            raise FathomError("parameter_invalid", param=param, problem=f"no type is called {type!r}")
+
+
+def _folded(word: str) -> str:
+    folded = Shadow(word).text
+    if not folded or len(folded) > LONGEST:
+        problem = f"a value of {len(folded)} characters; 1 to {LONGEST} are allowed"
+        raise FathomError("parameter_invalid", param="dictionary", problem=problem)
+    return folded
 
 
 def _compiled(pattern: str) -> Any:
@@ -48,60 +114,8 @@ def _compiled(pattern: str) -> Any:
         raise FathomError("parameter_invalid", param="patterns", problem=f"{pattern!r}: {error}") from None
 
 
-def _matches(pattern: Any, type: str, page: Page) -> Iterator[Found]:
-    for match in pattern.finditer(page.text):
+def _matches(pattern: Any, text: str) -> Iterator[tuple[int, int]]:
+    """Disjoint, not empty. RE2 reads UTF-8, which has no halves of surrogate pairs."""
+    for match in pattern.finditer(_SURROGATES.sub("\ufffd", text)):
         if match.end() > match.start():
-            yield Found(match.start(), match.end(), type, 1.0)
-
-
-class Scanner:
-    """Finds entities of ``types``; made once, used from any thread.
-
-    >>> Scanner().find("电话13800138000，邮箱a@b.cn")
-    [Span(start=2, end=13, type='PHONE', score=0.85), Span(start=16, end=22, type='EMAIL', score=0.95)]
-
-    ``dictionary``: values of the caller to their type, found wherever they stand; ``patterns``: RE2 expressions (linear
-    time, so no look-around and no back-references) to their type; ``allow``: values never reported; ``threshold``: the
-    least score.
-    """
-
-    def __init__(
-        self,
-        types: Collection[str] = DEFAULT_TYPES,
-        *,
-        dictionary: Mapping[str, str] = MappingProxyType({}),
-        patterns: Mapping[str, str] = MappingProxyType({}),
-        allow: Collection[str] = (),
-        threshold: float = 0.5,
-    ) -> None:
-        self._types = frozenset(types)
-        self._allow = frozenset(allow)
-        self._threshold = threshold
-        self._finders: list[Callable[[Page], Iterator[Found]]] = [module.find for module in RECOGNISERS]
-        classes = {name: words for module in (context, *RECOGNISERS) for name, words in module.WORDS.items()}
-        self._own = list(dictionary.values())
-        self._lexicon = Lexicon(classes | {_OWN: [Shadow(word).text for word in dictionary]})
-        self._finders.append(self._dictionary)
-        for pattern, type in patterns.items():
-            self._finders.append(partial(_matches, _compiled(pattern), type))
-
-    def _dictionary(self, page: Page) -> Iterator[Found]:
-        for start, end, number in page.words.get(_OWN, ()):
-            yield Found(start, end, self._own[number], 1.0)
-
-    def find(self, text: str) -> list[Span]:
-        """Sorted and disjoint spans, in code points of ``text``."""
-        return disjoint(span for start in range(0, len(text), WINDOW) for span in self._window(text, start))
-
-    def _window(self, text: str, start: int) -> Iterator[Span]:
-        base = max(0, start - BEFORE)
-        shadow = Shadow(text[base : start + WINDOW + LONGEST])
-        page = Page(shadow, self._lexicon)
-        for find in self._finders:
-            for found in find(page):
-                if found.score < self._threshold or (found.score < 1 and found.type not in self._types):
-                    continue
-                span = shadow.span(found)
-                span = Span(span.start + base, span.end + base, span.type, span.score)
-                if start <= span.start < start + WINDOW and text[span.start : span.end] not in self._allow:
-                    yield span
+            yield match.span()
