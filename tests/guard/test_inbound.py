@@ -29,7 +29,7 @@ def test_only_the_named_fields_are_changed_and_the_places_are_told() -> None:
     assert body["stop"] == BAD
     parameters = "tools[0].function.parameters.properties"
     cleaned = ["messages[1].content[0].text", f"{parameters}.c\u200bity.description", parameters]
-    assert found == Inbound(cleaned=cleaned)
+    assert found == Inbound(cleaned=cleaned, characters=30)
     told = found.headers()["x-fathom-cleaned"]
     assert told == f"messages[1].content[0].text, {parameters}.c?ity.description, {parameters}"
 
@@ -78,6 +78,29 @@ def test_endless_runs_are_refused_by_the_name_of_their_field() -> None:
     with pytest.raises(FathomError) as caught:
         inbound({"messages": [{"content": "x" + "-" * (2**14 + 1)}]}, ("messages",), Limits())
     assert (caught.value.code, caught.value.param) == ("parameter_invalid", "messages[0].content")
+
+
+def test_texts_are_too_long_together() -> None:
+    inbound({"prompt": ["a" * 5, "b" * 5]}, ("prompt",), Limits(characters=10))
+    with pytest.raises(FathomError) as caught:
+        inbound({"prompt": ["a" * 5, "b" * 6, "c"]}, ("prompt",), Limits(characters=10))
+    assert (caught.value.code, caught.value.param) == ("parameter_invalid", "prompt[1]")
+
+
+def test_media_are_no_text_but_have_a_measure_too() -> None:
+    picture = "data:image/png;base64," + "A" * 100_000 + "=="
+    parts = [
+        {"type": "image_url", "image_url": {"url": picture}},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 100_000}},
+        {"type": "input_audio", "input_audio": {"data": BAD, "format": "wav"}},
+    ]
+    body = {"messages": [{"role": "user", "content": parts}]}
+    found = inbound(body, ("messages",), Limits())
+    assert parts[0]["image_url"] == {"url": picture}
+    assert found.cleaned == ["messages[0].content[2].input_audio.data"]
+    with pytest.raises(FathomError) as caught:
+        inbound(body, ("messages",), Limits(media_bytes=70_000))
+    assert caught.value.param == "messages[0].content[0].image_url.url"
 
 
 def test_keys_that_would_become_one_are_refused() -> None:

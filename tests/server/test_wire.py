@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -60,6 +61,21 @@ def fault(model, **fields) -> FathomError:
 def test_a_fault_is_named_as_the_client_wrote_it(fields, param) -> None:
     error = fault(ChatRequest, **fields)
     assert (error.code, error.status, error.param) == ("parameter_invalid", 400, param)
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        (CompletionRequest, {"prompt": [1.5] * 100_000}),
+        (CompletionRequest, {"prompt": [[1.5] * 100] * 1000}),
+        (ChatRequest, {"messages": [{"role": "user", "content": [{"type": 1}] * 1000}] * 100}),
+        (ChatRequest, {"messages": HELLO, "tools": [{}] * 500, "stop": [1] * 100_000}),
+    ],
+)
+def test_a_hundred_thousand_faults_cost_no_more_than_one(model, fields) -> None:
+    start = time.process_time()
+    fault(model, **fields)
+    assert time.process_time() - start < 0.5
 
 
 @pytest.mark.parametrize("prompt", [None, 5, {}, [[]], [[1], "a"], ["a", 1], [True], [1.0], [["a"]]])

@@ -17,9 +17,11 @@ from .flood import forged_turns, has_run
 from .limits import Limits, excess
 from .unicode import clean, has_private_use
 
-__all__ = ["Inbound", "header_list", "inbound"]
+__all__ = ["Inbound", "check_size", "header_list", "inbound"]
 
 _MOST_NAMES = 32  # of fields, in one header
+_MEDIA_FIELDS = (".url", ".data", ".image_url", ".file_data")  # of OpenAI's and Anthropic's parts
+_MEDIA = re.compile(r"(?:data:[\w.+/-]*(?:;[\w=.-]+)*,)?[A-Za-z0-9+/_-]*={0,2}", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -28,6 +30,7 @@ class Inbound:
 
     cleaned: list[str] = field(default_factory=list)
     flagged: list[str] = field(default_factory=list)
+    characters: int = 0  # of all texts
 
     def headers(self) -> dict[str, str]:
         """``x-fathom-cleaned`` and ``x-fathom-flagged``, where there is something to tell."""
@@ -51,6 +54,17 @@ def inbound(body: dict[str, Any], names: Collection[str], limits: Limits) -> Inb
     return found
 
 
+def check_size(text: str, characters: int, name: str, limits: Limits) -> None:
+    """Refuses a text that floods, alone or as the last of several with ``characters`` in all, by its ``name``."""
+    if characters > limits.characters:
+        problem = f"more than {limits.characters} characters of text in a request"
+    elif has_run(text, limits.run + 1):
+        problem = f"more than {limits.run} times the same character in a row"
+    else:
+        return
+    raise FathomError("parameter_invalid", param=name, problem=problem)
+
+
 def _clean(value: Any, name: str, limits: Limits, found: Inbound) -> Any:
     if isinstance(value, str):
         return _clean_text(value, name, limits, found)
@@ -70,9 +84,13 @@ def _clean(value: Any, name: str, limits: Limits, found: Inbound) -> Any:
 
 
 def _clean_text(text: str, name: str, limits: Limits, found: Inbound) -> str:
-    if has_run(text, limits.run + 1):
-        problem = f"more than {limits.run} times the same character in a row"
-        raise FathomError("parameter_invalid", param=name, problem=problem)
+    if name.endswith(_MEDIA_FIELDS) and _MEDIA.fullmatch(text):
+        if (size := len(text) * 3 // 4) > limits.media_bytes:  # before anybody decodes it
+            problem = f"about {size} bytes of media; at most {limits.media_bytes} are allowed"
+            raise FathomError("parameter_invalid", param=name, problem=problem)
+        return text
+    found.characters += len(text)
+    check_size(text, found.characters, name, limits)
     cleaned = clean(text)
     if name.endswith(".arguments"):  # of a call: JSON in a text, which templates read
         if beyond := excess(cleaned.encode("utf-8", "surrogatepass"), limits):

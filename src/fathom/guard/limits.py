@@ -35,8 +35,10 @@ class Limits:
     parts: int = 1024  # of one message
     tools: int = 512
     stop_characters: int = 1024  # of one stop string
-    biases: int = 2048  # entries of logit_bias
+    biases: int = 2048  # entries of logit_bias, or of metadata
+    characters: int = 2**22  # of all texts for the model
     run: int = 2**14  # of one character
+    media_bytes: int = 20 * 2**20  # of one picture or file, sent as base64
     turns: int = 16  # that a message may seem to hold without being flagged
     seconds: int = 86_400  # after which an answer ends, from the request's arrival
     contexts: int = 64  # prompts and answers of all choices together, in contexts of the model
@@ -151,7 +153,13 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _check_lists(body: Mapping[str, Any], limits: Limits) -> None:
     """The lists that every API of this kind has, under the names OpenAI and Anthropic give them."""
-    for name, most in {"messages": limits.messages, "tools": limits.tools, "logit_bias": limits.biases}.items():
+    lengths = {
+        "messages": limits.messages,
+        "tools": limits.tools,
+        "logit_bias": limits.biases,
+        "metadata": limits.biases,
+    }
+    for name, most in lengths.items():
         _check_length(name, body.get(name), most)
     for name in ("messages", "input"):
         for i, message in enumerate(_list(body.get(name))):

@@ -10,6 +10,7 @@ from fastapi.responses import PlainTextResponse
 
 from .. import __version__
 from ..errors import FathomError
+from ..guard.inbound import check_size
 from .schemas import DetokenizeRequest, TokenizeRequest
 from .service import Service, service_of
 from .wire import body_of, told
@@ -67,6 +68,7 @@ async def tokenize(
     body: Annotated[TokenizeRequest, Depends(body_of(TokenizeRequest))], service: Serving, response: Response
 ) -> dict[str, Any]:
     response.headers.update(told(body))
+    check_size(body.content, len(body.content), "content", service.limits)
     encode, special = service.llm.tokenizer.encode, body.parse_special
     return {"tokens": await asyncio.to_thread(encode, body.content, add_bos=body.add_special, allow_special=special)}
 

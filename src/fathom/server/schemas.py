@@ -7,7 +7,7 @@ and can't mislead anybody (``user``, ``metadata`` ...) are declared and left alo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
@@ -25,8 +25,10 @@ __all__ = [
     "ToolCall",
 ]
 
+T = TypeVar("T")
+Entries = Annotated[list[T], Field(fail_fast=True)]  # a list of a million faults has one reader of the first
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-TokenIds = Annotated[list[int], Field(min_length=1)]
+TokenIds = Annotated[list[int], Field(min_length=1, fail_fast=True)]
 
 
 class FunctionCall(Part):
@@ -47,9 +49,9 @@ class ContentPart(Part):
 
 class Message(Part):
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[ContentPart] | None = None
+    content: str | Entries[ContentPart] | None = None
     name: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: Entries[ToolCall] | None = None
     tool_call_id: str | None = None
     refusal: str | None = None
     reasoning_content: str | None = None  # what reasoning models thought, as DeepSeek's API hands it out and back
@@ -108,14 +110,14 @@ class Sampling(Body):
     frequency_penalty: float | None = None
     logit_bias: dict[str, float] | None = None
     seed: int | None = None
-    stop: str | list[str] | None = None
+    stop: str | Entries[str] | None = None
     ignore_eos: bool | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     regex: str | None = None
     grammar: str | None = None
-    choice: Annotated[list[str], Field(min_length=1)] | None = None
+    choice: Annotated[list[str], Field(min_length=1, fail_fast=True)] | None = None
     cache_salt: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     user: str | None = None
 
@@ -137,13 +139,13 @@ class ChatRequest(Sampling):
 
     texts: ClassVar[tuple[str, ...]] = ("messages", "tools")
 
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[list[Message], Field(min_length=1, fail_fast=True)]
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     response_format: ResponseFormat | None = None
-    tools: list[Tool] | None = None
+    tools: Entries[Tool] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
     metadata: dict[str, str] | None = None
@@ -155,7 +157,7 @@ class CompletionRequest(Sampling):
     unsupported: ClassVar[Mapping[str, tuple[object, ...]]] = {"best_of": (1,), "suffix": ("",)}
     texts: ClassVar[tuple[str, ...]] = ("prompt",)
 
-    prompt: str | TokenIds | list[str] | list[TokenIds]
+    prompt: str | TokenIds | Entries[str] | Entries[TokenIds]
     echo: bool | None = None
     return_token_ids: bool | None = None
     logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
@@ -168,4 +170,4 @@ class TokenizeRequest(Body):
 
 
 class DetokenizeRequest(Body):
-    tokens: list[int]
+    tokens: Entries[int]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, TypeVar
 
 from fastapi import Request
@@ -24,6 +25,7 @@ __all__ = ["Body", "body_of", "envelope", "error_response", "told"]
 
 _OPENAI_CODES = {"model_not_served": "model_not_found", "api_key_invalid": "invalid_api_key"}  # where OpenAI has a name
 _LONG = 2**16  # bytes that are parsed beside the event loop, not in it
+_PARSERS = ThreadPoolExecutor(2, "parse")  # as many bodies as take up several times their size in memory at once
 _RETRY_AFTER_S = {429: "2", 503: "2"}
 
 
@@ -56,7 +58,7 @@ def body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
         body = await _read(request, limits)
         if len(body) < _LONG:
             return parse(model, body, limits)
-        return await asyncio.to_thread(parse, model, body, limits)
+        return await asyncio.get_running_loop().run_in_executor(_PARSERS, parse, model, body, limits)
 
     return read
 
