@@ -217,6 +217,19 @@ CODES: dict[str, Code] = {
     ),
     "request_invalid": Code(400, _REQUEST, "{problem}", "{problem}"),
     "route_unknown": Code(404, _MISSING, "no such route: {method} {path}", "没有该接口：{method} {path}"),
+    # gateway
+    "upstream_unreachable": Code(
+        502, _SERVER, "the upstream can't be reached ({problem}); is its address right?", "无法连接上游（{problem}）；请检查其地址"
+    ),
+    "upstream_timeout": Code(504, _SERVER, "the upstream did not answer in time", "上游未在限定时间内应答"),
+    "upstream_broken": Code(502, _SERVER, "the upstream's answer can't be used: {problem}", "上游的应答无法使用：{problem}"),
+    "leak_blocked": Code(
+        403,
+        _REQUEST,
+        "the answer holds personal data that the request did not ({kinds}), so it is kept back; `--leaks warn` lets it "
+        "through",
+        "回答中含有请求未提供的个人信息（{kinds}），已被拦截；`--leaks warn` 会放行",
+    ),
     "shutting_down": Code(503, _SERVER, "the server is shutting down", "服务正在关闭"),
     "bench_server": Code(502, _SERVER, "{url}: {problem}", "{url}：{problem}"),
     # privacy

@@ -16,14 +16,15 @@ import httpx
 import pytest
 
 from fathom.errors import FathomError
-from fathom.server import read_api_key, serve
+from fathom.server.process import read_api_key
+from fathom.server.serve import serve
 from serving import wait_for
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 PROGRAM = """
 import sys, time
 from fathom.errors import FathomError
-from fathom.server import serve
+from fathom.server.serve import serve
 
 def load():
     time.sleep({load_s})

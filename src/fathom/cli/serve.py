@@ -33,7 +33,7 @@ def serve(
 ) -> None:
     from fathom.guard.limits import Limits
     from fathom.hub.store import resolve
-    from fathom.server.serve import read_api_key
+    from fathom.server.process import read_api_key
     from fathom.server.serve import serve as run
 
     limits = Limits.of(limit or ())

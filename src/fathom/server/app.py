@@ -7,20 +7,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse
 from pydantic.json_schema import models_json_schema
-from starlette.exceptions import HTTPException
 
 from .. import __version__
-from ..errors import FathomError
 from ..guard.limits import DEFAULT, Limits
 from . import chat, completions, models
 from .gate import Gate
 from .schemas import ChatRequest, CompletionRequest, DetokenizeRequest, TokenizeRequest
 from .service import Service
-from .wire import Body, error_response
+from .wire import Body, shape_errors
 
 if TYPE_CHECKING:
     from ..llm import LLM
@@ -76,25 +73,12 @@ def create_app(
     app = FastAPI(title="fathom", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = Service(llm, model_name, max_queue, limits)
     app.state.limits = limits
-    app.add_exception_handler(FathomError, _on_fathom_error)
-    app.add_exception_handler(HTTPException, _on_http_error)
+    shape_errors(app)
     for room in (models, chat, completions):
         app.include_router(room.router)
     app.add_middleware(Gate, api_key=api_key, local_only=local_only)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
-
-
-async def _on_fathom_error(_: Request, error: Exception) -> JSONResponse:
-    return error_response(error)
-
-
-async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
-    """What the router says by itself: 404 and 405."""
-    assert isinstance(error, HTTPException)
-    code = {404: "route_unknown", 405: "method_not_allowed"}.get(error.status_code, "request_invalid")
-    fields = {"method": request.method, "path": request.url.path, "problem": error.detail}
-    return error_response(FathomError(code, **fields), error.headers)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

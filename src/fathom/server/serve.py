@@ -1,4 +1,4 @@
-"""The process: bind, answer at once (503 while the model loads), load, serve, drain.
+"""The process that serves a model: bind, answer at once (503 while the model loads), load, serve, drain.
 
 Without an API key only a loopback address is served. SIGTERM and Ctrl-C turn newcomers away, give the running answers
 some seconds and end with 0 or 130.
@@ -7,47 +7,29 @@ some seconds and end with 0 or 130.
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from ..errors import FathomError
 from ..guard.limits import DEFAULT, Limits
 from .app import create_app
 from .gate import is_loopback
+from .process import GRACE_S, Server, exit_now, listen, run
 from .service import Service
 
 if TYPE_CHECKING:
     from ..llm import LLM
 
-__all__ = ["read_api_key", "serve"]
+__all__ = ["serve"]
 
 SWITCH_S = 0.0005  # the engine gets its turn beside a busy event loop; Python's own 5 ms are a whole step
-GRACE_S = 10.0  # for the running answers, after a signal
 LOAD_GRACE_S = 1.0  # for a model that is nearly there
-
-
-def read_api_key(file: str | Path | None = None) -> str | None:
-    """The key in ``file``, else in FATHOM_API_KEY, else none."""
-    if file is None:
-        return os.environ.get("FATHOM_API_KEY") or None
-    try:
-        key = Path(file).read_text("utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise FathomError("file_unreadable", path=str(file), problem=str(error)) from None
-    if not key:
-        raise FathomError("file_unreadable", path=str(file), problem="empty, expected an API key")
-    return key
 
 
 def serve(
@@ -65,11 +47,7 @@ def serve(
 
     ``announce(url)`` is called when requests are answered; ``port=0`` takes a free one.
     """
-    if api_key is None and not is_loopback(host):
-        raise FathomError("api_key_needed", host=host)
-    listener = _listen(host, port)
-    logging.basicConfig(format="%(asctime)s %(message)s")
-    logging.getLogger("fathom.server").setLevel(logging.INFO)
+    listener = listen(host, port, api_key)
     app = create_app(
         None,
         model_name=model_name,
@@ -79,31 +57,11 @@ def serve(
         limits=limits,
     )
     service: Service = app.state.service
-    server = _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            log_level="warning",
-            access_log=False,  # the gate has its own line
-            server_header=False,
-            ws="none",
-            lifespan="on",
-            timeout_graceful_shutdown=int(GRACE_S) + 5,
-        ),
-        service,
-    )
+    server = _Server(app, service)
     sys.setswitchinterval(SWITCH_S)
     loader = _Loader(load, service, server)
-    before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has drained
-    try:
-        loader.start()
-        announce(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
-        server.run(sockets=[listener])
-        code = 0
-    except KeyboardInterrupt:
-        code = 130
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    loader.start()
+    code = run(server, listener, host, announce)
     loader.leave(code)
     return code
 
@@ -128,36 +86,17 @@ class _Loader(threading.Thread):
         outlives the interpreter aborts the process: then it ends here, with ``code``."""
         self.join(LOAD_GRACE_S)
         if self.is_alive():
-            _exit_now(code)
+            exit_now(code)
         if self._failure is not None:
             raise self._failure
 
 
-def _exit_now(code: int) -> NoReturn:
-    with suppress(OSError, RuntimeError):  # a closed pipe; a signal that came in the midst of a flush
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
+class _Server(Server):
+    """Lets the engine end its answers."""
 
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, OverflowError) as error:
-        raise FathomError("port_taken", host=host, port=port, problem=str(error)) from None
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, which first lets the running answers end. A second signal waits for nothing."""
-
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
-        super().__init__(config)
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        super().__init__(app)
         self._service = service
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self.should_exit:
-            _exit_now(130 if sig == signal.SIGINT else 0)
-        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._service.loaded is not None:

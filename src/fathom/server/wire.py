@@ -13,15 +13,16 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, TypeVar
 
-from fastapi import Request
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from starlette.exceptions import HTTPException
 
 from ..errors import FathomError
 from ..guard.inbound import Inbound, header_list, inbound
 from ..guard.limits import DEFAULT, Limits, check_body
 
-__all__ = ["Body", "body_of", "envelope", "error_response", "told"]
+__all__ = ["Body", "body_of", "envelope", "error_response", "read_json", "shape_errors", "told"]
 
 _OPENAI_CODES = {"model_not_served": "model_not_found", "api_key_invalid": "invalid_api_key"}  # where OpenAI has a name
 _LONG = 2**16  # bytes that are parsed beside the event loop, not in it
@@ -51,9 +52,6 @@ def body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
     """A FastAPI dependency that reads the request's body as ``model``."""
 
     async def read(request: Request) -> B:
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json":  # a web page elsewhere can send any other type without being asked
-            raise FathomError("request_invalid", problem=f"content-type is {media_type!r}, expected application/json")
         limits: Limits = request.app.state.limits
         body = await _read(request, limits)
         if len(body) < _LONG:
@@ -61,6 +59,13 @@ def body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
         return await asyncio.get_running_loop().run_in_executor(_PARSERS, parse, model, body, limits)
 
     return read
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """The request's body as the JSON object it is, within limits."""
+    limits: Limits = request.app.state.limits
+    body = await _read(request, limits)
+    return check_body(body, limits) if len(body) < _LONG else await asyncio.to_thread(check_body, body, limits)
 
 
 def parse(model: type[B], body: bytes, limits: Limits = DEFAULT) -> B:
@@ -83,6 +88,9 @@ def _same(a: object, b: object) -> bool:
 
 
 async def _read(request: Request, limits: Limits) -> bytes:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":  # a web page elsewhere can send any other type without being asked
+        raise FathomError("request_invalid", problem=f"content-type is {media_type!r}, expected application/json")
     limit = limits.body_bytes
     chunks: list[bytes] = []
     size = 0
@@ -156,3 +164,19 @@ def error_response(error: Exception, headers: Mapping[str, str] | None = None) -
     status, body = envelope(error)
     retry = {"retry-after": _RETRY_AFTER_S[status]} if status in _RETRY_AFTER_S else {}
     return JSONResponse(body, status, {**retry, **(headers or {})})
+
+
+def shape_errors(app: FastAPI) -> None:
+    """Gives all errors of ``app`` the one shape, also what the router says by itself: 404 and 405."""
+
+    async def on_fathom_error(_: Request, error: Exception) -> JSONResponse:
+        return error_response(error)
+
+    async def on_http_error(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        code = {404: "route_unknown", 405: "method_not_allowed"}.get(error.status_code, "request_invalid")
+        fields = {"method": request.method, "path": request.url.path, "problem": error.detail}
+        return error_response(FathomError(code, **fields), error.headers)
+
+    app.add_exception_handler(FathomError, on_fathom_error)
+    app.add_exception_handler(HTTPException, on_http_error)

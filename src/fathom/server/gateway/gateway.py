@@ -1,0 +1,115 @@
+"""What the routes share: settings, the masker, the upstream, and what is remembered between requests (little)."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ...errors import FathomError
+from ...guard import Masker, Vault
+from ...guard.bodies import Told
+from ...guard.limits import DEFAULT, Limits
+from .metrics import GatewayMetrics
+from .upstream import Timeouts, Upstream
+from .vaults import VaultStore
+
+__all__ = ["Gateway", "Record", "Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Of one gateway. ``leaks`` is one of :data:`.leak.POLICIES`, ``attachments`` one of
+    :data:`fathom.guard.bodies.ATTACHMENTS`; ``page_token`` opens the page of what left (None: there is none)."""
+
+    upstream: str
+    upstream_key: str | None = None
+    leaks: str = "warn"
+    attachments: str = "refuse"
+    timeouts: Timeouts = Timeouts()
+    limits: Limits = DEFAULT
+    api_key: str | None = None
+    local_only: bool = True
+    vault_dir: Path | None = None
+    vault_key: bytes | None = None
+    vault_ttl_s: float = 3600.0
+    page_token: str | None = None
+    page_requests: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One request as it left, masked."""
+
+    route: str
+    model: str
+    status: int
+    size: int
+    took_s: float
+    sent: tuple[Told, ...]
+    leaks: Mapping[str, int]
+    when: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class Gateway:
+    def __init__(self, settings: Settings, masker: Masker) -> None:
+        if not masker.is_reversible:
+            problem = "the gateway puts values back: placeholder or surrogate"
+            raise FathomError("parameter_invalid", param="--operator", problem=problem)
+        self.settings = settings
+        self.masker = masker
+        self.started_s = time.time()
+        self.metrics = GatewayMetrics()
+        self.records: deque[Record] = deque(maxlen=settings.page_requests)
+        self.upstream = Upstream(
+            settings.upstream,
+            key=settings.upstream_key,
+            own_key=settings.api_key is not None,
+            timeouts=settings.timeouts,
+        )
+        self.vaults: VaultStore | None = None
+        if settings.vault_dir is not None:
+            if settings.vault_key is None:
+                raise FathomError("parameter_invalid", param="--vault-dir", problem="needs a key, FATHOM_VAULT_KEY")
+            self.vaults = VaultStore(settings.vault_dir, settings.vault_key, settings.vault_ttl_s)
+
+    def record(self, record: Record) -> None:
+        if self.settings.page_token is not None:
+            self.records.append(record)
+
+    def vault_for(self, path: str, body: Mapping[str, Any]) -> Vault:
+        """A new vault, or the one of the answer that this request goes on from. What lies at the upstream and was
+        masked with another vault can't be told apart from what is masked now, so it is refused."""
+        if path != "/responses":
+            return Vault()
+        items = body.get("input")
+        for name in ("conversation", "previous_response_id"):
+            if body.get(name) is not None and (self.vaults is None or name == "conversation"):
+                raise _stateful(name)
+        if body.get("background") and self.vaults is None:
+            raise _stateful("background")
+        if isinstance(items, list) and any(isinstance(i, dict) and i.get("type") == "item_reference" for i in items):
+            raise _stateful("input")
+        earlier = body.get("previous_response_id")
+        if earlier is None or self.vaults is None:
+            return Vault()
+        if not isinstance(earlier, str):
+            raise FathomError("parameter_invalid", param="previous_response_id", problem="expected a string")
+        return self.vaults.load(earlier, "previous_response_id")
+
+    def keep(self, path: str, answer_id: str, vault: Vault) -> None:
+        """Seals a vault for later requests, where that was asked for and has a use."""
+        if self.vaults is not None and path == "/responses":
+            self.vaults.save(answer_id, vault)
+
+
+def _stateful(name: str) -> FathomError:
+    problem = (
+        "refers to texts that were masked before, and nothing of that is kept; send the whole conversation, or start "
+        "with --vault-dir, which keeps it encrypted for previous_response_id"
+    )
+    return FathomError("parameter_invalid", param=name, problem=problem)

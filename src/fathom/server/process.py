@@ -1,0 +1,93 @@
+"""What every serving process needs: its key, its socket, its signals. SIGTERM ends with 0, Ctrl-C with 130."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from ..errors import FathomError
+from .gate import is_loopback
+
+__all__ = ["GRACE_S", "Server", "exit_now", "listen", "read_api_key", "run"]
+
+GRACE_S = 10.0  # for the running answers, after a signal
+
+
+def read_api_key(file: str | Path | None = None, variable: str = "FATHOM_API_KEY") -> str | None:
+    """The key in ``file``, else in the environment, else none."""
+    if file is None:
+        return os.environ.get(variable) or None
+    try:
+        key = Path(file).read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise FathomError("file_unreadable", path=str(file), problem=str(error)) from None
+    if not key:
+        raise FathomError("file_unreadable", path=str(file), problem="empty, expected an API key")
+    return key
+
+
+def listen(host: str, port: int, api_key: str | None) -> socket.socket:
+    """Without an API key only a loopback address is served."""
+    if api_key is None and not is_loopback(host):
+        raise FathomError("api_key_needed", host=host)
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        raise FathomError("port_taken", host=host, port=port, problem=str(error)) from None
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which first lets the running answers end. A second signal waits for nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                log_level="warning",
+                access_log=False,  # the gate has its own line
+                server_header=False,
+                ws="none",
+                lifespan="on",
+                timeout_graceful_shutdown=int(GRACE_S) + 5,
+            )
+        )
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            exit_now(130 if sig == signal.SIGINT else 0)
+        super().handle_exit(sig, frame)
+
+
+def run(server: Server, listener: socket.socket, host: str, announce: Callable[[str], None]) -> int:
+    """Serve until a signal; ``announce(url)`` is called when requests are answered."""
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger("fathom.server").setLevel(logging.INFO)
+    before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has drained
+    try:
+        announce(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
+        server.run(sockets=[listener])
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def exit_now(code: int) -> NoReturn:
+    """Without waiting for threads."""
+    with suppress(OSError, RuntimeError):  # a closed pipe; a signal that came in the midst of a flush
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
