@@ -219,10 +219,15 @@ CODES: dict[str, Code] = {
     "route_unknown": Code(404, _MISSING, "no such route: {method} {path}", "没有该接口：{method} {path}"),
     # gateway
     "upstream_unreachable": Code(
-        502, _SERVER, "the upstream can't be reached ({problem}); is its address right?", "无法连接上游（{problem}）；请检查其地址"
+        502,
+        _SERVER,
+        "the upstream can't be reached ({problem}); is its address right?",
+        "无法连接上游（{problem}）；请检查其地址",
     ),
     "upstream_timeout": Code(504, _SERVER, "the upstream did not answer in time", "上游未在限定时间内应答"),
-    "upstream_broken": Code(502, _SERVER, "the upstream's answer can't be used: {problem}", "上游的应答无法使用：{problem}"),
+    "upstream_broken": Code(
+        502, _SERVER, "the upstream's answer can't be used: {problem}", "上游的应答无法使用：{problem}"
+    ),
     "leak_blocked": Code(
         403,
         _REQUEST,

@@ -29,7 +29,8 @@ _OUTPUTS = frozenset({"content", "text"})
 
 
 class Answer:
-    """To one request, of which the masked texts ``sent`` went out. ``json``: its text was asked for as JSON, so what is put in place is escaped as JSON wants."""
+    """To one request, of which the masked texts ``sent`` went out. ``json``: its text was asked for as JSON, so what
+    is put in place is escaped as JSON wants."""
 
     def __init__(self, masker: Masker, vault: Vault, sent: Sequence[str], *, leaks: str, json: bool) -> None:
         self.vault = vault

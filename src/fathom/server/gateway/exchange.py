@@ -141,9 +141,7 @@ async def _forward(exchange: Exchange, body: dict[str, Any], client: Mapping[str
     async with AsyncExitStack() as stack:
         async with asyncio.timeout(gateway.upstream.timeouts.total):
             asked_s = time.perf_counter()
-            answer = await stack.enter_async_context(
-                gateway.upstream.call("POST", format.path, headers, content)
-            )
+            answer = await stack.enter_async_context(gateway.upstream.call("POST", format.path, headers, content))
             gateway.metrics.first.observe(time.perf_counter() - asked_s)
             kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
             if answer.status_code == 200 and kind == "text/event-stream" and format.stream is not None:
@@ -240,7 +238,7 @@ class Relay(Response):
         self.headers.update(back)
         self._exchange, self._answer, self._stream, self._stack = exchange, answer, stream, stack
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         status = _GONE
         try:
             async with self._stack:

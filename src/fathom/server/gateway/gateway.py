@@ -30,7 +30,7 @@ class Settings:
     upstream_key: str | None = None
     leaks: str = "warn"
     attachments: str = "refuse"
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = DEFAULT
     api_key: str | None = None
     local_only: bool = True

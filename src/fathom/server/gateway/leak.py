@@ -42,7 +42,8 @@ class LeakScan:
     def spans(self, text: str) -> list[Span]:
         """The leaks in ``text``, which still has its tokens."""
         tokens = list(self._tokens.find(text))
-        blanked, done = [], 0
+        blanked: list[str] = []
+        done = 0
         for start, end in tokens:
             blanked += text[done:start], _BLANK * (end - start)
             done = end
@@ -91,7 +92,8 @@ class Window:
                 stop = max(span.start, self._said) if span.end - span.start <= BEFORE else span.end
         spans = [span for span in spans if span.start < stop]
         self._scan.note(spans)
-        out, done = [], self._said
+        out: list[str] = []
+        done = self._said
         for span in spans:
             start = max(span.start, done)
             out += self._text[done:start], _covered(span.type, self._text[start : span.end], self._json)

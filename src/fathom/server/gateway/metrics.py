@@ -31,9 +31,13 @@ class GatewayMetrics:
         self.first = Histogram(
             f"{name}upstream_first_byte_seconds", "To the upstream's headers.", registry=registry, buckets=_FIRST_S
         )
-        self.whole = Histogram(f"{name}request_seconds", "From arrival to the end.", registry=registry, buckets=_WHOLE_S)
+        self.whole = Histogram(
+            f"{name}request_seconds", "From arrival to the end.", registry=registry, buckets=_WHOLE_S
+        )
 
-    def ended(self, route: str, status: int, masked: Mapping[str, int], leaks: Mapping[str, int], took_s: float) -> None:
+    def ended(
+        self, route: str, status: int, masked: Mapping[str, int], leaks: Mapping[str, int], took_s: float
+    ) -> None:
         self._requests.labels(route, str(status)).inc()
         for type, count in masked.items():
             self._masked.labels(type).inc(count)

@@ -1,0 +1,251 @@
+"""Chat completions and completions through the gateway: nothing leaves unmasked, nothing comes back masked."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import httpx
+import openai
+import pytest
+
+from scripted_upstream import Answer, event, gateway, pieces, stream, whole
+
+SAID = "我叫张伟，手机号13800138000，邮箱 zhang.wei@corp.example.cn。My name is John Smith, card 4111 1111 1111 1111."
+VALUES = ["张伟", "13800138000", "zhang.wei@corp.example.cn", "John Smith", "4111 1111 1111 1111"]
+ENVELOPE = {"id": "chatcmpl-1", "created": 1, "model": "echo"}
+
+
+def last_text(body: dict) -> str:
+    content = body["messages"][-1]["content"]
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+
+
+def echo(path: str, body: dict) -> Answer:
+    """Repeats the last text in everything it may be put in; the cuts depend on the text alone."""
+    if path == "/v1/completions":
+        return completions(body)
+    text = last_text(body)
+    cut = random.Random(len(text))
+    calls = [
+        {
+            "id": f"call_{i}",
+            "type": "function",
+            "function": {"name": "send", "arguments": json.dumps({"to": text, "n": i}, ensure_ascii=bool(i))},
+        }
+        for i in range(2 if body.get("tools") else 0)
+    ]
+    if "response_format" in body:
+        text = json.dumps({"said": text}, ensure_ascii=False)
+    n = body.get("n", 1)
+    if not body.get("stream"):
+        message = {"role": "assistant", "content": text, "reasoning_content": f"think: {text}", "tool_calls": calls}
+        choices = [{"index": i, "message": message, "logprobs": None, "finish_reason": "stop"} for i in range(n)]
+        return whole({**ENVELOPE, "object": "chat.completion", "choices": choices, "usage": {"total_tokens": 7}})
+    chunk = {**ENVELOPE, "object": "chat.completion.chunk"}
+    deltas: list[tuple[int, dict]] = []
+    for i in range(n):
+        mine = [{"role": "assistant", "content": ""}]
+        mine += [{"reasoning_content": piece} for piece in pieces(f"think: {text}", cut)]
+        mine += [{"content": piece} for piece in pieces(text, cut)]
+        for k, call in enumerate(calls):
+            mine.append({"tool_calls": [{**call, "index": k, "function": {"name": "send", "arguments": ""}}]})
+            mine += [
+                {"tool_calls": [{"index": k, "function": {"arguments": piece}}]}
+                for piece in pieces(call["function"]["arguments"], cut)
+            ]
+        deltas += [(i, delta) for delta in mine]
+    order = [i for i, _ in deltas]
+    cut.shuffle(order)  # choices come in any order, each one's pieces in its own
+    queues = {i: iter([delta for j, delta in deltas if j == i]) for i in range(n)}
+    events = [
+        event({**chunk, "choices": [{"index": i, "delta": next(queues[i]), "finish_reason": None}]}) for i in order
+    ]
+    events += [event({**chunk, "choices": [{"index": i, "delta": {}, "finish_reason": "stop"}]}) for i in range(n)]
+    events += [event({**chunk, "choices": [], "usage": {"total_tokens": 7}}), ": ping\n\n", event("[DONE]")]
+    return stream(events, cut)
+
+
+def completions(body: dict) -> Answer:
+    texts = body["prompt"] if isinstance(body["prompt"], list) else [body["prompt"]]
+    if not body.get("stream"):
+        choices = [{"index": i, "text": text, "finish_reason": "stop"} for i, text in enumerate(texts)]
+        return whole({**ENVELOPE, "object": "text_completion", "choices": choices})
+    cut = random.Random(1)
+    chunk = {**ENVELOPE, "object": "text_completion"}
+    events = [
+        event({**chunk, "choices": [{"index": i, "text": piece, "finish_reason": None}]})
+        for i, text in enumerate(texts)
+        for piece in pieces(text, cut)
+    ]
+    events += [
+        event({**chunk, "choices": [{"index": i, "text": "", "finish_reason": "stop"}]}) for i in range(len(texts))
+    ]
+    return stream([*events, event("[DONE]")], cut)
+
+
+@pytest.fixture(scope="module")
+def live():
+    with gateway(echo) as (url, upstream):
+        yield openai.OpenAI(base_url=url + "/v1", api_key="sk-client", max_retries=0, timeout=30), upstream
+
+
+def nothing_left(upstream) -> None:
+    for value in VALUES:
+        assert value not in upstream.received
+        assert json.dumps(value)[1:-1] not in upstream.received
+    assert "⟦PERSON_1⟧" in upstream.received
+
+
+def chat(client, text=SAID, **options):
+    return client.chat.completions.create(model="echo", messages=[{"role": "user", "content": text}], **options)
+
+
+def joined(chunks, index: int, field: str) -> str:
+    choices = [choice for chunk in chunks for choice in chunk.choices if choice.index == index]
+    return "".join(getattr(choice.delta, field, None) or "" for choice in choices)
+
+
+def test_an_answer_repeats_the_values_that_never_left(live) -> None:
+    client, upstream = live
+    reply = chat(client, n=2)
+    for choice in reply.choices:
+        assert choice.message.content == SAID
+        assert choice.message.reasoning_content == f"think: {SAID}"
+    assert reply.usage.total_tokens == 7
+    nothing_left(upstream)
+
+
+def test_a_stream_of_several_choices_says_the_same_at_any_cut(live) -> None:
+    client, upstream = live
+    chunks = list(chat(client, n=3, stream=True))
+    for index in range(3):
+        assert joined(chunks, index, "content") == SAID
+        assert joined(chunks, index, "reasoning_content") == f"think: {SAID}"
+        mine = [choice for chunk in chunks for choice in chunk.choices if choice.index == index]
+        assert [choice.finish_reason for choice in mine][-1] == "stop"
+        assert {choice.finish_reason for choice in mine[:-1]} == {None}
+    assert chunks[-1].usage.total_tokens == 7
+    nothing_left(upstream)
+
+
+@pytest.mark.parametrize("quoted", [SAID, 'A "quoted" name\\: 张伟, \n電話 13800138000'])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_arguments_of_calls_arrive_as_json_with_the_values(live, streamed, quoted) -> None:
+    client, upstream = live
+    tools = [{"type": "function", "function": {"name": "send", "description": "To 张伟", "parameters": {}}}]
+    reply = chat(client, quoted, tools=tools, stream=streamed)
+    if streamed:
+        calls: dict[int, str] = {}
+        for chunk in reply:
+            for choice in chunk.choices:
+                for call in choice.delta.tool_calls or ():
+                    calls[call.index] = calls.get(call.index, "") + (call.function.arguments or "")
+        arguments = [calls[index] for index in sorted(calls)]
+    else:
+        arguments = [call.function.arguments for call in reply.choices[0].message.tool_calls]
+    assert [json.loads(each) for each in arguments] == [{"to": quoted, "n": 0}, {"to": quoted, "n": 1}]
+    nothing_left(upstream)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_json_mode_stays_json_with_values_that_need_escapes(streamed) -> None:
+    name = 'Wei "the\\man" Zhang'
+    from fathom.guard import Masker
+
+    with gateway(echo, Masker(dictionary={name: "PERSON"})) as (url, upstream):
+        client = openai.OpenAI(base_url=url + "/v1", api_key="k", max_retries=0)
+        reply = chat(client, f"I am {name}.", response_format={"type": "json_object"}, stream=streamed)
+        text = joined(list(reply), 0, "content") if streamed else reply.choices[0].message.content
+        assert json.loads(text) == {"said": f"I am {name}."}
+        assert "the" not in upstream.received.partition("messages")[2]
+
+
+def test_the_history_leaves_masked_calls_and_results_too(live) -> None:
+    client, upstream = live
+    arguments = json.dumps({"name": "张伟", "phone": 13800138000})
+    call = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": arguments}}
+    messages = [
+        {"role": "system", "content": "You help 张伟 (zhang.wei@corp.example.cn)."},
+        {"role": "user", "name": "zhangwei", "content": [{"type": "text", "text": SAID}]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": json.dumps({"card": "4111 1111 1111 1111", "name": "张伟"})},
+        {"role": "user", "content": "and 张伟?"},
+    ]
+    reply = client.chat.completions.create(model="echo", messages=messages, user="zhang.wei@corp.example.cn")
+    assert reply.choices[0].message.content == "and 张伟?"
+    sent = json.loads(upstream.bodies[-1])
+    assert json.loads(sent["messages"][2]["tool_calls"][0]["function"]["arguments"])["name"].startswith("⟦PERSON")
+    nothing_left(upstream)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_completions_take_one_text_and_several(live, streamed) -> None:
+    client, upstream = live
+    reply = client.completions.create(model="echo", prompt=[SAID, "and 张伟"], stream=streamed)
+    replies = list(reply) if streamed else [reply]
+    texts = ["".join(c.text for r in replies for c in r.choices if c.index == index) for index in range(2)]
+    assert texts == [SAID, "and 张伟"]
+    nothing_left(upstream)
+
+
+def test_token_ids_and_pictures_are_refused_with_their_place(live) -> None:
+    client, upstream = live
+    seen = len(upstream.bodies)
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.completions.create(model="echo", prompt=[1, 2, 3])
+    assert caught.value.code == "tokens_refused"
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    with pytest.raises(openai.BadRequestError) as caught:
+        chat(client, [{"type": "text", "text": "who?"}, picture])
+    assert (caught.value.code, caught.value.param) == ("attachment_refused", "messages[0].content[1]")
+    assert len(upstream.bodies) == seen
+
+
+def test_log_probabilities_are_left_out_and_that_is_said(live) -> None:
+    client, upstream = live
+    reply = client.chat.completions.with_raw_response.create(
+        model="echo", messages=[{"role": "user", "content": "hi"}], logprobs=True, top_logprobs=3
+    )
+    assert reply.headers["x-fathom-dropped"] == "logprobs, top_logprobs"
+    assert "logprobs" not in json.loads(upstream.bodies[-1])
+
+
+def test_headers_say_what_was_masked_and_nothing_of_the_client_is_sent_on(live) -> None:
+    client, upstream = live
+    raw = client.chat.completions.with_raw_response.create(
+        model="echo", messages=[{"role": "user", "content": SAID}], extra_headers={"x-user": "张伟".encode().hex()}
+    )
+    assert raw.headers["x-fathom-masked"] == "BANK_CARD=1, EMAIL=1, PERSON=2, PHONE=1"
+    head = upstream.heads[-1].decode().lower()
+    assert "authorization: bearer sk-client" in head
+    for name in ("x-user", "x-stainless", "cookie", "openai/python"):
+        assert name not in head
+
+
+def test_curl_works_unchanged(live) -> None:
+    import subprocess
+
+    client, _ = live
+    body = json.dumps({"model": "echo", "stream": True, "messages": [{"role": "user", "content": SAID}]})
+    out = subprocess.run(
+        ["curl", "-sSN", f"{client.base_url}chat/completions", "-H", "Content-Type: application/json", "-d", body],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    ).stdout
+    assert out.rstrip().endswith("data: [DONE]")
+    assert "13800138000" in out
+
+
+def test_models_pass_through() -> None:
+    def reply(path: str, body: dict) -> Answer:
+        return whole({"object": "list", "data": [{"id": "a/b", "object": "model", "created": 1, "owned_by": "x"}]})
+
+    with gateway(reply) as (url, upstream):
+        client = openai.OpenAI(base_url=url + "/v1", api_key="k", max_retries=0)
+        assert [model.id for model in client.models.list()] == ["a/b"]
+        httpx.get(url + "/v1/models/a/b")
+        assert b"/v1/models/a/b" in upstream.heads[-1]
+        assert httpx.get(url + "/health").json()["status"] == "ok"
