@@ -79,3 +79,53 @@ def pinyin_name(rng: random.Random) -> str:
     """A name in pinyin, family name first or last."""
     family, given = rng.choice(PINYIN_SURNAMES), rng.choice(FOREIGN_GIVEN)
     return f"{family} {given}" if rng.random() < 0.7 else f"{given} {family}"
+
+# Organisations: a place, a brand, a trade, a form.
+BRAND = "华中天金东盛泰恒信达通联鑫瑞博宏远大创新海国安康明光辉星云龙凤百千万众合和顺利源丰润德诚正方圆立成佳美嘉智慧图腾飞跃翔宇晨阳春江山河湖林森水木火土石玉银铁宝贝乐福禄寿喜吉祥如意永久长青蓝红绿白黑微软极速风雷电亿万家居品优特尚格致远航北南西上元启亚欧凯迪赛诺维克思拓普森尔"
+BRANDS = "阿里巴巴 腾讯 百度 字节跳动 华为 小米 京东 美团 滴滴 网易 顺丰 格力 美的 海尔 联想 比亚迪 万科 恒大 碧桂园 中兴 大疆 拼多多 新东方 好未来 海底捞 星巴克 麦当劳 肯德基 沃尔玛 家乐福 苏宁 国美 平安 蒙牛 伊利 茅台 五粮液 青岛啤酒 同仁堂 云南白药 中粮 中石化 中石油 国家电网 中国移动 中国联通 中国电信 富士康 西门子 博世 丰田 大众 宝马 奔驰".split()
+TRADE = "科技 信息技术 网络科技 网络技术 电子商务 贸易 商贸 实业 投资 投资管理 文化传媒 文化传播 广告 餐饮管理 餐饮 物流 货运 建筑工程 建设工程 建设 装饰工程 装饰设计 房地产开发 置业 物业管理 物业服务 医药 制药 生物科技 生物医药 医疗器械 教育咨询 教育科技 人力资源 企业管理咨询 咨询 服饰 服装 纺织 食品 机械 机械设备 机电设备 汽车销售服务 汽车零部件 智能装备 智能科技 环保 环境工程 新能源 软件 软件技术 电子 电子科技 通信技术 光电 化工 钢铁 矿业 能源 电力 农业 农业科技 旅游 国际旅行社 酒店管理 健康管理 家政服务 保险代理 保险 证券 信托 融资租赁 小额贷款 基金管理 资产管理 供应链管理 珠宝 家具 家居 玩具 包装 印刷 数据 数据服务 云计算 半导体 集成电路 航空 海运 船舶".split()
+CORPORATE = "有限公司 有限公司 有限公司 有限公司 股份有限公司 股份有限公司 有限责任公司 集团 集团有限公司 集团股份有限公司 公司 有限公司分公司 实业公司 总公司".split()
+BANKS = "中国工商银行 中国农业银行 中国银行 中国建设银行 交通银行 招商银行 中信银行 浦发银行 民生银行 兴业银行 光大银行 平安银行 华夏银行 广发银行 邮储银行 中国邮政储蓄银行 工商银行 农业银行 建设银行 浙商银行 渤海银行 微众银行 工行 建行 农行".split()
+HOSPITAL = "人民医院 第一人民医院 第二人民医院 第三人民医院 中心医院 中医院 中医医院 妇幼保健院 儿童医院 肿瘤医院 口腔医院 协和医院 同济医院 医科大学附属医院 医科大学附属第一医院 附属第二医院 妇产医院 眼科医院 骨科医院 精神卫生中心 急救中心 疾病预防控制中心 社区卫生服务中心 卫生院 胸科医院 传染病医院 康复医院".split()
+SCHOOL = "第一中学 第二中学 第三中学 第八中学 实验中学 高级中学 中学 一中 二中 小学 实验小学 中心小学 第二小学 外国语学校 职业技术学院 职业学院 师范学院 大学 师范大学 理工大学 农业大学 科技大学 医科大学 财经大学 交通大学 工业大学 幼儿园 实验幼儿园 技师学院 附属中学 附属小学".split()
+OFFICE = "公安局 税务局 教育局 人民法院 中级人民法院 人民检察院 民政局 市场监督管理局 人力资源和社会保障局 卫生健康委员会 住房和城乡建设局 财政局 自然资源局 交通运输局 公安分局 派出所 街道办事处 居民委员会 社区居委会 村民委员会 人民政府 管理委员会 发展和改革委员会 公证处 不动产登记中心 公积金管理中心 仲裁委员会 消防救援支队 交警大队 供电局 邮政局".split()
+FIRM = "律师事务所 会计师事务所 建筑设计事务所 设计工作室 工作室 诊所 口腔诊所 门诊部 口腔门诊部 大药房 药店 超市 便利店 酒店 大酒店 国际酒店 宾馆 饭店 餐厅 火锅店 咖啡馆 书店 培训学校 培训中心 研究院 研究所 设计院 出版社 杂志社 协会 商会 基金会 俱乐部 健身俱乐部 养老院 敬老院 合作社 农民专业合作社 经营部 加工厂 机械厂 服装厂 化工厂 汽修厂 电视台 博物馆 图书馆 旅行社 4S店 幼儿园 早教中心 房产中介".split()
+UNIVERSITY = "清华大学 北京大学 复旦大学 浙江大学 南京大学 武汉大学 中山大学 四川大学 上海交通大学 西安交通大学 华中科技大学 同济大学 南开大学 天津大学 厦门大学 山东大学 吉林大学 中南大学 东南大学 哈尔滨工业大学 北京师范大学 中国人民大学 华东师范大学 暨南大学 深圳大学 苏州大学 郑州大学 云南大学 兰州大学 中国科学院 社会科学院".split()
+
+
+def organisation(rng: random.Random, places: list[str]) -> str:
+    """A Chinese organisation; ``places`` are short and long names of provinces, prefectures and counties."""
+    place, brand = rng.choice(places), "".join(rng.choice(BRAND) for _ in range(rng.choice((2, 2, 2, 3, 4))))
+    if rng.random() < 0.12:
+        brand = rng.choice(BRANDS)
+    if rng.random() < 0.04:
+        brand = "".join(rng.choice("ABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(rng.choice((2, 3, 4))))
+    kind = rng.random()
+    if kind < 0.40:
+        lead = place if rng.random() < 0.6 else ""
+        middle = f"({place})" if not lead and rng.random() < 0.25 else ""
+        trade = rng.choice(TRADE) if rng.random() < 0.88 else ""
+        name = lead + brand + (middle + trade if rng.random() < 0.7 else trade + middle) + rng.choice(CORPORATE)
+        return name + rng.choice(places) + "分公司" if rng.random() < 0.08 and name.endswith("有限公司") else name
+    if kind < 0.50:
+        bank = rng.choice(BANKS) if rng.random() < 0.8 else place[:2] + rng.choice(("银行", "农商银行", "农村商业银行", "村镇银行"))
+        branch = rng.choice((place, brand[:2] + "路", place + brand[:2], brand[:2])) + rng.choice(("支行", "支行", "分行", "营业部"))
+        return bank + (branch if rng.random() < 0.8 else "")
+    if kind < 0.62:
+        return (place if rng.random() < 0.8 else brand[:2]) + rng.choice(HOSPITAL)
+    if kind < 0.75:
+        if rng.random() < 0.25:
+            return rng.choice(UNIVERSITY) + (rng.choice(("", "", "附属医院", "第一附属医院", "附属中学", "研究院", "出版社")))
+        return (place if rng.random() < 0.7 else "") + (brand[:2] if rng.random() < 0.4 else "") + rng.choice(SCHOOL[4:] if rng.random() < 0.3 else SCHOOL)
+    if kind < 0.86:
+        return place + rng.choice(OFFICE)
+    return (place if rng.random() < 0.45 else "") + brand + rng.choice(FIRM)
+
+
+# Ends by which an organisation is found.
+ORGANISATION_ENDS = (
+    "公司 集团 银行 支行 分行 营业部 医院 卫生院 保健院 大学 学院 中学 小学 学校 幼儿园 一中 二中 三中 公安局 税务局 教育局 管理局 民政局 财政局 资源局 保障局 监督局 运输局 建设局 供电局 "
+    "邮政局 分局 卫生局 法院 检察院 派出所 办事处 委员会 居委会 村委会 管委会 人民政府 公证处 中心 支队 大队 事务所 工作室 诊所 门诊部 药房 药店 超市 便利店 酒店 宾馆 饭店 餐厅 火锅店 咖啡馆 "
+    "书店 研究院 研究所 设计院 科学院 出版社 杂志社 报社 协会 学会 商会 联合会 基金会 俱乐部 养老院 敬老院 合作社 经营部 工厂 加工厂 机械厂 服装厂 化工厂 汽修厂 电视台 博物馆 图书馆 旅行社 4S店 "
+    "法庭 研究室 实验室 总局 财政部 教育部 公安部 商务部 机械厂 食品厂 印刷厂 纺织厂 制药厂 电子厂 水泥厂 家具厂 有限合伙 交易所 工行 建行 农行 招行"
+).split()

@@ -27,6 +27,7 @@ import zstandard
 
 from bench.guard import inventories as inv
 from fathom import _guard
+from fathom.assets import ASSETS
 
 HERE = Path(__file__).parent
 TALK_ZH = (
@@ -48,7 +49,7 @@ TALK_EN = (
     "written/writing",
 )
 N_FEATURES, BUCKETS, WORD_BITS = 24, 1 << 18, 1 << 22
-CHINESE, ENGLISH, GIVEN, FAMILY, SURNAME, TITLE = 1, 2, 3, 4, 5, 6  # WordClass of csrc/guard/names.h
+CHINESE, ENGLISH, GIVEN, FAMILY, SURNAME, TITLE, ENDING, PLACE = 1, 2, 3, 4, 5, 6, 7, 8  # WordClass of csrc/guard/names.h
 SCALE = 0.04  # logit of one step of an int8 weight
 NEVER = "的了是我你您他她它们在有和与不就也都很这那个问让吗呢吧"
 HAN = "\u4e00-\u9fff"
@@ -89,6 +90,14 @@ class Corpus:
                 return
 
 
+def all_places() -> list[str]:
+    """Full and short names of the provinces, prefectures and counties of China."""
+    full = [line.split() for line in (ASSETS / "guard" / "places.txt").read_text().splitlines()]
+    short = [re.sub("(?:省|市|自治区|特别行政区|地区|盟|.{1,4}族自治州|壮族自治区|回族自治区|维吾尔自治区)$", "", p) for p in full[0] + full[1]]
+    short += [p[:-1] for p in full[2] if p[-1] in "市县区" and len(p) > 2]
+    return sorted({place for place in sum(full, []) + short if len(place) > 1})
+
+
 def build_words(args: argparse.Namespace) -> tuple[np.ndarray, set[str]]:
     """The word filter: ordinary words, inventories of names, titles."""
     entries: list[tuple[int, str]] = []
@@ -99,6 +108,9 @@ def build_words(args: argparse.Namespace) -> tuple[np.ndarray, set[str]]:
     entries += [(SURNAME, c) for c in set(inv.SURNAMES)]
     entries += [(SURNAME, c) for c in inv.COMPOUND] + [(SURNAME, c[0] + "*") for c in inv.COMPOUND]
     entries += [(TITLE, title) for title in inv.TITLES]
+    places = all_places()
+    entries += [(ENDING, end) for end in inv.ORGANISATION_ENDS] + [(ENDING, end[-1] + "*") for end in inv.ORGANISATION_ENDS]
+    entries += [(PLACE, place) for place in places] + [(PLACE, place[0] + "*") for place in places]
     lower: Counter[str] = Counter()
     for name in ("enwiki/leads", "sgd_dialogues/dialogues", "python_docs_en_zh/pairs"):
         if (args.data / f"{name}.jsonl.zst").exists():
@@ -124,6 +136,10 @@ def build_words(args: argparse.Namespace) -> tuple[np.ndarray, set[str]]:
     return bits, {word for word_class, word in entries if word_class == CHINESE}
 
 
+def sentences_with(name: str, text: str) -> list[str]:
+    return [s for s in re.findall(r"[^\n。！？]+[。！？]?", text) if name in s][:12]
+
+
 class Maker:
     """Sentences with the places of their names: `[(text, {(start, end), ...})]`."""
 
@@ -137,19 +153,25 @@ class Maker:
         last = [(l.split()[0].title(), float(l.split()[1])) for l in open(args.census / "dist.all.last")][:12_000]
         self.first, self.first_weights = [n for n, _ in first], np.cumsum([w**0.6 for _, w in first]).tolist()
         self.last, self.last_weights = [n for n, _ in last], np.cumsum([w**0.6 for _, w in last]).tolist()
+        self.places = all_places()
+        self.firms: list[tuple[str, list[str]]] = []  # organisations of the encyclopaedia and their sentences
+        ends = tuple(inv.ORGANISATION_ENDS)
         self.given: list[str] = []  # given names of modern persons of the encyclopaedia
         self.people: list[tuple[str, list[str]]] = []  # name, sentences
         surname = re.compile(f"(?:{'|'.join(inv.COMPOUND)}|[{inv.SURNAMES}])([{HAN}]{{1,2}})")
         for part in ("zhwiki/articles-01", "zhwiki/articles-02"):
             for row in rows(self.data / f"{part}.jsonl.zst"):
                 name, text = row["title"], row["text"]
+                if name.endswith(ends) and 4 <= len(name) <= 24 and re.fullmatch(f"[{HAN}A-Za-z0-9()]+", name):
+                    self.firms.append((name, sentences_with(name, text)))
+                    continue
                 found = surname.fullmatch(name)
                 if not found or not re.match(re.escape(name) + r"[（(，][^。]{0,80}?(\d{3,4}年|人[，。]|出生)", text):
                     continue
                 if re.search(r"(19|20)\d\d年", text[:200]):
                     self.given.append(found[1])
-                self.people.append((name, [s for s in re.findall(r"[^\n。！？]+[。！？]?", text) if name in s][:12]))
-        self.zh = [l for l in (HERE / "templates_zh.txt").read_text().splitlines() if l and not l.startswith("# ")]
+                self.people.append((name, sentences_with(name, text)))
+        self.zh = [l for f in ("zh", "org") for l in (HERE / f"templates_{f}.txt").read_text().splitlines() if l and not l.startswith("# ")]
         self.en = [l for l in (HERE / "templates_en.txt").read_text().splitlines() if l and not l.startswith("# ")]
 
     def english(self) -> str:
@@ -206,6 +228,8 @@ class Maker:
                 value, name = self.family(), True
             elif piece == "{Z}":
                 value, name = inv.pinyin_name(rng), True
+            elif piece == "{O}" and zh:
+                value, name = inv.organisation(rng, self.places), True
             elif re.fullmatch(r"\{[A-Z]\}", piece):
                 value = self.other(piece[1], zh)
             if name:
@@ -309,7 +333,8 @@ class Maker:
         """Everyday sentences in which a pronoun or a role gives way to a name."""
         rng, made = self.rng, 0
         names = TALK_ZH if zh else TALK_EN
-        place = re.compile(r"(?<![其吉让令些某])(?:他|她|我|你|您|小明|妈妈|爸爸|朋友|老师|同事|老板|哥哥|经理|医生)(?![们的国家])|(?:他|她|我)(?=的)" if zh
+        workplace = r"(?:(?<=[在去到从给和跟与是向找由，。、\n])|^)(?:我们|他们|这家|一家|那家|你们)?(?:公司|学校|医院|银行|酒店|餐厅|超市|法院|派出所|单位|大学|机构|部门)(?![员长里内名地帐账卡])|"
+        place = re.compile(workplace + r"(?<![其吉让令些某])(?:他|她|我|你|您|小明|妈妈|爸爸|朋友|老师|同事|老板|哥哥|经理|医生)(?![们的国家])|(?:他|她|我)(?=的)" if zh
                            else r"\b(?:He|She|he|she|I|him|Tom|Mary|my (?:friend|wife|husband|boss|brother|sister|mother|father))\b(?!')")  # fmt: skip
         for name in names:
             for text in Corpus(self.data, name, 6_000_000):
@@ -321,6 +346,12 @@ class Maker:
                         if rng.random() < 0.4:
                             continue
                         value, tail = self.anyone(zh), ""
+                        if len(found[0]) > 1 and found[0][-1] in "司校院行店厅市所位学构门":
+                            value = inv.organisation(rng, self.places)
+                            out += sentence[at : found.start()]
+                            spans.add((len(out), len(out) + len(value)))
+                            out, at = out + value, found.end()
+                            continue
                         if zh and rng.random() < 0.25:  # with a title, after a surname alone or a whole name
                             value = inv.chinese_name(rng, self.given)
                             value = value if rng.random() < 0.4 else value[: 2 if value[:2] in inv.COMPOUND else 1]
@@ -350,9 +381,12 @@ class Maker:
         return self.given_english() if kind < 0.35 else inv.pinyin_name(self.rng) if kind < 0.42 else self.english()
 
     def articles_zh(self) -> Iterator[tuple[str, set[tuple[int, int]]]]:
-        for name, sentences in self.people:
+        for name, sentences in self.people + self.firms:
             for sentence in sentences:
-                new = inv.chinese_name(self.rng, self.given) if self.rng.random() < 0.7 else name
+                new = name
+                if self.rng.random() < 0.7:
+                    firm = name.endswith(tuple(inv.ORGANISATION_ENDS))
+                    new = inv.organisation(self.rng, self.places) if firm else inv.chinese_name(self.rng, self.given)
                 parts, text, spans = sentence.split(name), "", set()
                 for k, part in enumerate(parts):
                     text += part

@@ -1,6 +1,6 @@
 #include "names.h"
 
-#include "text.h"
+#include "features.h"
 
 #include <algorithm>
 #include <string>
@@ -8,72 +8,6 @@
 
 namespace guard {
 namespace {
-
-uint64_t mix(uint64_t h) {  // finaliser of splitmix64
-  h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  h = (h ^ (h >> 27)) * 0x94d049bb133111ebULL;
-  return h ^ (h >> 31);
-}
-
-uint64_t hash_word(uint64_t seed, const char32_t* word, size_t length) {
-  uint64_t h = seed * 0x9e3779b97f4a7c15ULL + length;
-  for (size_t i = 0; i < length; ++i) h = (h ^ word[i]) * 0x100000001b3ULL + (h >> 29);
-  return mix(h);
-}
-
-bool is_han(char32_t c) { return (c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3400 && c <= 0x4dbf); }
-bool is_upper(char32_t c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x100 && c <= 0x17f && c % 2 == 0);
-}
-bool is_lower(char32_t c) {
-  return (c >= 'a' && c <= 'z') || (c >= 0xdf && c <= 0xff && c != 0xf7) || (c >= 0x100 && c <= 0x17f && c % 2 == 1);
-}
-bool is_latin(char32_t c) { return is_upper(c) || is_lower(c); }
-char32_t lower(char32_t c) {
-  if (!is_upper(c)) return c;
-  return c < 0x100 ? c + 32 : c + 1;
-}
-
-// A neighbour as the features see it: full-width forms as ASCII, all digits and all letters alike; the ends of the
-// text are line ends.
-char32_t neighbour(char32_t c) {
-  if (c >= 0xff01 && c <= 0xff5e) c -= 0xfee0;
-  if (c == 0x3000 || c == 0xa0 || c == '\t') return ' ';
-  if (c == '\r') return '\n';
-  if (is_digit(c)) return '0';
-  if (is_upper(c)) return 'A';
-  if (is_lower(c)) return 'a';
-  return c;
-}
-
-bool is_separator(char32_t c) {  // what stands between a label and a name: 姓名：「张伟」
-  switch (c) {
-    case ' ': case ':': case '"': case '\'': case '(': case ')': case '[': case ']': case ',': case '*': case '|':
-    case '=': case '/': case 0x201c: case 0x201d: case 0x3010: case 0x3011: case 0x300c: case 0x300d: case 0x3001:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// Collects the features of one candidate: bucket 0 is kept for "none".
-class Features {
- public:
-  explicit Features(NameCandidate& candidate) : candidate_(candidate) {
-    candidate.features.fill(0);
-  }
-  void add(uint64_t a, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0) {
-    ++id_;
-    uint64_t h = mix((uint64_t(candidate_.kind) * 64 + id_) * 0x9e3779b97f4a7c15ULL ^ a);
-    h = mix(h ^ (b + 0x7f4a7c15ULL));
-    if (c != 0 || d != 0) h = mix(h ^ (c << 32 | d));
-    candidate_.features[id_ - 1] = uint32_t(h % (kNameBuckets - 1)) + 1;
-  }
-
- private:
-  NameCandidate& candidate_;
-  uint64_t id_ = 0;
-};
 
 struct Token {
   size_t start;
@@ -87,6 +21,7 @@ struct Token {
 constexpr size_t kMaxWord = 24;  // letters of a word that may be part of a name
 constexpr size_t kMaxRun = 12;   // words of a run that are looked at together
 constexpr size_t kMaxNameWords = 4;
+constexpr size_t kMaxOrganisation = 30;  // code points
 
 bool is_particle(const std::u32string& word) {
   static const char32_t* const kParticles[] = {U"van", U"von", U"de", U"der", U"den", U"da", U"di", U"del",
@@ -160,12 +95,14 @@ bool WordFilter::has(WordClass word_class, const char32_t* word, size_t length) 
 }
 
 NameModel::NameModel(const uint8_t* words, const int8_t* weights, float scale)
-    : words_(words), weights_(weights), scale_(scale), surname_(65536, 0) {
+    : words_(words), weights_(weights), scale_(scale), role_(65536, 0) {
   // The filter is asked once for every character: false positives (0.2 %) would be candidates only.
   for (char32_t c = 0x4e00; c <= 0x9fff; ++c) {
-    if (words_.has(WordClass::kSurname, &c, 1)) surname_[c] |= 1;
-    const char32_t compound[2] = {c, U'*'};
-    if (words_.has(WordClass::kSurname, compound, 2)) surname_[c] |= 2;
+    const char32_t first[2] = {c, U'*'};
+    if (words_.has(WordClass::kSurname, &c, 1)) role_[c] |= 1;
+    if (words_.has(WordClass::kSurname, first, 2)) role_[c] |= 2;
+    if (words_.has(WordClass::kEnding, first, 2)) role_[c] |= 4;
+    if (words_.has(WordClass::kPlace, first, 2)) role_[c] |= 8;
   }
 }
 
@@ -224,7 +161,7 @@ void NameModel::chinese_features(const char32_t* text, size_t length, size_t sur
 
 template <class Sink>
 void NameModel::chinese_at(const char32_t* text, size_t length, size_t i, Sink&& sink) const {
-  const auto surname_at = [&](size_t at) -> uint8_t { return text[at] < 0x10000 ? surname_[text[at]] : uint8_t{0}; };
+  const auto surname_at = [&](size_t at) -> uint8_t { return text[at] < 0x10000 ? role_[text[at]] : uint8_t{0}; };
   const auto emit = [&](size_t start, size_t end, size_t surname, NameKind kind) {
     NameCandidate candidate{uint32_t(start), uint32_t(end), kind, {}};
     chinese_features(text, length, surname, candidate);
@@ -343,6 +280,96 @@ size_t NameModel::english_run(const char32_t* text, size_t length, size_t i, Sin
   return std::max(at, i + 1);
 }
 
+size_t NameModel::place_at(const char32_t* text, size_t length, size_t at) const {
+  if (text[at] >= 0x10000 || (role_[text[at]] & 8) == 0) return 0;
+  for (size_t n = std::min<size_t>(8, length - at); n >= 2; --n) {
+    if (words_.has(WordClass::kPlace, text + at, n)) return n;
+  }
+  return 0;
+}
+
+void NameModel::organisation_features(const char32_t* text, size_t length, size_t ending,
+                                      NameCandidate& candidate) const {
+  const size_t s = candidate.start, e = candidate.end, n = e - s, stem = e - ending;
+  const auto at = [&](size_t i) -> uint64_t { return i < length ? neighbour(text[i]) : U'\n'; };
+  const auto left = [&](size_t k) -> uint64_t { return s >= k ? neighbour(text[s - k]) : U'\n'; };
+  const auto word = [&](size_t from, size_t to) -> uint64_t {
+    return from < to && to <= length && words_.has(WordClass::kChinese, text + from, to - from) ? 1 : 0;
+  };
+  const uint64_t suffix = hash_word(4, text + stem, ending);
+  const size_t place = place_at(text, length, s);
+  const size_t inner = s + place < stem ? s + place : s;  // where the name goes on after its place
+  // Characters of the rest that belong to no ordinary word: a brand has some.
+  uint64_t strange = 0;
+  for (size_t i = inner; i < stem;) {
+    const size_t step = i + 3 <= stem && word(i, i + 3) ? 3 : i + 2 <= stem && word(i, i + 2) ? 2 : 1;
+    strange += step == 1;
+    i += step;
+  }
+  strange = std::min<uint64_t>(strange, 4);
+  const uint64_t placed = std::min<size_t>(place, 4) + 8 * (place == stem - s);
+  const uint64_t crossing = s < 1 ? 0
+                                  : word(s - 1, s + 1) | (s >= 2 ? word(s - 2, s + 1) : 0) << 1 | word(s - 1, s + 2) << 2;
+  const uint64_t around = word(s, s + 2) | word(s, s + 3) << 1 | (s >= 2 ? word(s - 2, s) : 0) << 2 |
+                          (s >= 3 ? word(s - 3, s) : 0) << 3;
+  bool after_place = false;
+  for (size_t k = 2; k <= 4 && k <= s; ++k) after_place = after_place || place_at(text, s, s - k) == k;
+  const uint64_t size = std::min<size_t>(stem - s, 12);
+  size_t p = s;
+  while (p > 0 && s - p < 2 && is_separator(neighbour(text[p - 1]))) --p;
+  const auto beyond = [&](size_t k) -> uint64_t { return p >= k ? neighbour(text[p - k]) : U'\n'; };
+
+  Features f(candidate);
+  f.add(suffix, size);
+  f.add(suffix, placed, strange);
+  f.add(left(1), after_place);
+  f.add(left(1), left(2));
+  f.add(left(1), left(2), left(3));
+  f.add(at(s), size);
+  f.add(at(s), at(s + 1));
+  f.add(at(s), at(s + 1), at(s + 2));
+  f.add(left(1), at(s));
+  f.add(left(2), left(1), at(s), at(s + 1));
+  f.add(crossing, placed);
+  f.add(crossing, around, after_place);
+  f.add(size, placed, strange, after_place);
+  f.add(at(stem - 2), at(stem - 1), size <= 2);
+  f.add(at(stem - 2), at(stem - 1), suffix);
+  f.add(hash_word(5, text + s, n));
+  f.add(at(e), at(e + 1));
+  f.add(at(e), suffix);
+  f.add(crossing, strange, suffix, placed);
+  f.add(p != s, beyond(1), beyond(2), beyond(3));
+  f.add(at(inner), at(inner + 1), placed);
+  f.add(at(stem - 1), suffix, placed);
+  f.add(crossing, around, left(1));
+  f.add(hash_word(6, text + s, stem - s));
+}
+
+// Candidates whose last character is text[end - 1]: every start that no full stop or function word cuts off.
+template <class Sink>
+void NameModel::organisation_at(const char32_t* text, size_t length, size_t end, Sink&& sink) const {
+  static constexpr std::u32string_view kNever = U"的了是我你您他她它们把就都也很吗呢吧这那哪每某";
+  size_t ending = 0;
+  for (size_t n = std::min<size_t>(4, end); n >= 2 && ending == 0; --n) {
+    if (words_.has(WordClass::kEnding, text + end - n, n)) ending = n;
+  }
+  if (ending == 0) return;
+  size_t others = 0;  // endings within: a university's hospital has one, hostile text has many
+  for (size_t s = end - ending; s > 0 && end - s < kMaxOrganisation;) {
+    const char32_t c = text[--s];
+    const bool inside = is_han(c) ? kNever.find(c) == kNever.npos
+                                  : is_latin(c) || is_digit(c) || c == '(' || c == ')' || c == 0xff08 || c == 0xff09 || c == '&';
+    if (!inside) break;
+    if (is_han(c) && (role_[c] & 4) != 0 && s > 0 && words_.has(WordClass::kEnding, text + s - 1, 2) && ++others > 2) break;
+    const bool word_start = !(is_latin(c) || is_digit(c)) || s == 0 || !(is_latin(text[s - 1]) || is_digit(text[s - 1]));
+    if (c == ')' || c == 0xff09 || c == '(' || c == 0xff08 || c == '&' || !word_start) continue;
+    NameCandidate candidate{uint32_t(s), uint32_t(end), NameKind::kOrganisation, {}};
+    organisation_features(text, length, ending, candidate);
+    sink(candidate);
+  }
+}
+
 template <class Sink>
 void NameModel::walk(const char32_t* text, size_t length, Sink&& sink) const {
   for (size_t i = 0; i < length;) {
@@ -353,7 +380,10 @@ void NameModel::walk(const char32_t* text, size_t length, Sink&& sink) const {
       else ++i;
       continue;
     }
-    if (c < 0x10000 && surname_[c] != 0) chinese_at(text, length, i, sink);
+    if (c < 0x10000 && role_[c] != 0) {
+      if ((role_[c] & 3) != 0) chinese_at(text, length, i, sink);
+      if ((role_[c] & 4) != 0) organisation_at(text, length, i + 1, sink);
+    }
     ++i;
   }
 }

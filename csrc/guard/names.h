@@ -1,9 +1,10 @@
-// Names of persons in Chinese and English text: candidates, their features, and a linear model over hashed features.
+// Names of persons in Chinese and English text and of organisations in Chinese text: candidates, their features, and a
+// linear model over hashed features.
 //
-// A Chinese candidate starts at a surname and has one or two characters more; an English one is a run of one to four
-// capitalised words. A candidate is scored by the sum of the weights of its hashed features (its characters, its
+// A Chinese person starts at a surname and has one or two characters more; an English one is a run of one to four
+// capitalised words; an organisation ends with a word like 公司 or 医院 and starts somewhere before it. A candidate is scored by the sum of the weights of its hashed features (its characters, its
 // neighbours, whether it or a part of it is an ordinary word), as in Ganchev and Dredze, "Small statistical models by
-// random feature mixing" (2008). Time is linear in the text: a position has at most eight candidates.
+// random feature mixing" (2008). Time is linear in the text: a position has a bounded number of candidates.
 #pragma once
 
 #include <array>
@@ -13,7 +14,8 @@
 
 namespace guard {
 
-enum class NameKind : uint8_t { kChinese, kTitled, kFamiliar, kEnglish };  // 张伟; 张 of 张先生; 小张; Mike Johnson
+// 张伟; 张 of 张先生; 小张; Mike Johnson; 北京华创科技有限公司
+enum class NameKind : uint8_t { kChinese, kTitled, kFamiliar, kEnglish, kOrganisation };
 
 inline constexpr size_t kNameFeatures = 24;
 inline constexpr size_t kNameBuckets = size_t{1} << 18;  // weights of the model
@@ -34,7 +36,7 @@ struct NameHit {
 };
 
 // The classes of words in the filter; a word of two classes has two entries.
-enum class WordClass : uint64_t { kChinese = 1, kEnglish, kGiven, kFamily, kSurname, kTitle };
+enum class WordClass : uint64_t { kChinese = 1, kEnglish, kGiven, kFamily, kSurname, kTitle, kEnding, kPlace };
 
 // A Bloom filter over (class, word): three bits a word, so that about 0.2 % of the words asked for in vain are found
 // at 200,000 entries.
@@ -64,12 +66,18 @@ class NameModel {
   void chinese_at(const char32_t* text, size_t length, size_t i, Sink&& sink) const;
   template <class Sink>
   size_t english_run(const char32_t* text, size_t length, size_t i, Sink&& sink) const;
+  template <class Sink>
+  void organisation_at(const char32_t* text, size_t length, size_t end, Sink&& sink) const;
+  void organisation_features(const char32_t* text, size_t length, size_t ending, NameCandidate& candidate) const;
+  size_t place_at(const char32_t* text, size_t length, size_t at) const;  // length of the longest place there, or 0
   void chinese_features(const char32_t* text, size_t length, size_t surname, NameCandidate& candidate) const;
 
   WordFilter words_;
   const int8_t* weights_;
   float scale_;
-  std::vector<uint8_t> surname_;  // 65,536: 1 a surname, 2 the first character of a compound surname, 3 both
+  // 65,536 bits by character: 1 a surname, 2 the first of a compound surname, 4 the last of an organisation's ending,
+  // 8 the first of a place.
+  std::vector<uint8_t> role_;
 };
 
 }  // namespace guard

@@ -1,0 +1,205 @@
+"""Postal addresses, Chinese and English, down to a street, estate, village or building.
+
+A Chinese address is read from left to right as a chain of parts (省市区县 by a list of places, 镇 街道 村, 路 巷, 小区 大厦,
+号 栋 单元 室). It starts at a known place, or, without one, at the name of a road or estate before a number, which reaches
+back to the next function word. Wanted is a number, a building or a room, or a road or estate inside a known district; a
+town or a district alone is no address unless a label (住址：) says so. English: a number and a street, a P.O. box, and what
+follows them (flat, town, state, code).
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from fathom.assets import ASSETS
+
+from .page import Found, Page, Word
+
+__all__ = ["WORDS", "find"]
+
+_HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
+_STOP = "的了是我你您他她它们在于到往至住寄送址去给从请把将被由向与及或就搬这那哪吗呢吧啊很也都叫"
+_NAME = rf"(?:(?![{_STOP}])[{_HAN}])"
+_DIGITS = r"(?:[甲乙丙丁]?[0-9]{1,5}|[一二三四五六七八九十百零〇]{1,5}|[A-Za-z][0-9]{0,4}|[甲乙丙丁])"
+_NUMBER = rf"{_DIGITS}(?:[-–—~之][0-9A-Za-z]{{1,5}}){{0,3}}"
+_ROAD = "(?:大道|大街|路|街|巷|胡同|弄|道|里弄|公路|环线|坊)"
+_ESTATE = (
+    "(?:小区|社区|花园|家园|公寓|大厦|广场|新村|新城|名苑|雅苑|佳苑|嘉苑|大楼|写字楼|商务楼|宿舍|家属院|大院|山庄|别墅|公馆|工业园|工业区|"
+    "科技园|产业园|创业园|软件园|物流园|园区|商城|商场|市场|购物中心|中心|国际|豪庭|华庭)"
+)
+_HAMLET = "(?:苑|庭|府|湾|轩|居|城|里|园|村|屯|庄)"
+_PART = re.compile(
+    rf"(?P<number>第?{_NUMBER}(?:号楼|号院|号门|号铺|号|弄|支弄))"
+    rf"|(?P<building>{_NUMBER}(?:栋|幢|座|塔|号楼|楼栋|期|区|组|队|社)|{_NAME}{{0,3}}[东西南北中主副]?[座楼](?![{_HAN}]))"
+    rf"|(?P<room>{_NUMBER}(?:单元|层|楼|室|房间|号房|房|户|门|铺)|(?<=[号栋幢座元层楼院])[0-9]{{1,4}}(?:-[0-9]{{1,4}}){{0,2}}(?![0-9.年月日元个]))"
+    rf"|(?P<plain>(?<=[路街道巷弄])[0-9]{{1,5}}(?:-[0-9]{{1,4}}){{0,2}}(?![0-9.年月日天元个米人分:])(?!公里|千米))"
+    rf"|(?P<admin>(?!{_NAME}{{1,8}}?{_ESTATE}){_NAME}{{1,6}}?(?:街道|镇|乡|新区|开发区|高新区|自治县|区|县|市)(?![{_HAN}]?[长政委局]))"
+    rf"|(?P<road>{_NAME}{{1,7}}?{_ROAD}(?:[东西南北中一二三四五0-9]段)?(?![口灯线由径程过面况边人牌费局委办]))"
+    rf"|(?P<estate>{_NAME}{{1,8}}?{_ESTATE}(?![{_HAN}]?[长民委会]))"
+    rf"|(?P<hamlet>{_NAME}{{1,6}}?{_HAMLET}(?![{_HAN}]?[长民委会]))"
+)
+_SEED = re.compile("(?<=[0-9A-Za-z一二三四五六七八九十零〇甲乙丙丁])(?:[号弄栋幢座室]|单元)")
+_NUMERAL = re.compile(rf"{_NUMBER}$")
+_FINE = {"number", "building", "room", "plain"}  # parts that make an address of what is before them
+_NAMED = {"road", "estate", "hamlet", "admin"}
+_NO_ROAD = re.compile(
+    "(?:[国省县乡]道|道路|线路|网路|电路|思路|套路|铁路|高速公路|公路|马路|半路|一路|走路|迷路|出路|路路|上街|逛街|步行街|商业街|知道|味道|频道|渠道|"
+    "轨道|管道|隧道|通道|赛道|报道|街道|一条|两条|几条|面条|链路|回路|旁路|短路|主干道|人行道|车道|跑道|河道|航道)$"
+)
+_LABELLED = re.compile(r" ?(?:\([^()\n]{1,8}\))?[:=是为在]? ?[\"“]?")
+_LABELS = (
+    "收货地址 收件地址 寄件地址 家庭住址 家庭地址 户籍地址 通讯地址 联系地址 注册地址 办公地址 公司地址 单位地址 现住址 住址 住所地 住所 "
+    "居住地 居住地址 户籍所在地 户籍地 地址 所在地 邮寄地址 详细地址 送货地址 家住 现住 住在 寄到 寄往 送到"
+)
+
+
+def _places() -> tuple[list[str], int, int]:
+    """Full and short names of places; from the first number on they are prefectures, from the second on counties."""
+    levels = [line.split() for line in (ASSETS / "guard" / "places.txt").read_text(encoding="utf-8").splitlines()]
+    cut = re.compile("(?:.{1,4}族自治州|(?:壮族|回族|维吾尔)?自治区|特别行政区|地区|省|市|盟)$")
+    short = [[cut.sub("", name) for name in level] for level in levels[:2]]
+    towns = [name[:-1] for name in levels[2] if name[-1] == "市" and len(name) > 2]
+    rows = [levels[0] + short[0], levels[1] + short[1], levels[2] + towns]
+    rows = [sorted({name for name in row if len(name) > 1}) for row in rows]
+    return [name for row in rows for name in row], len(rows[0]), len(rows[0]) + len(rows[1])
+
+
+_NAMES, _CITIES_FROM, _COUNTIES_FROM = _places()
+WORDS = {"place": _NAMES, "address_label": _LABELS.split(), "post_box": ["po box", "p.o. box", "p. o. box", "p.o.box"]}
+
+_STREET = (
+    "(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Square|Sq|Terrace|Ter|Way|Highway|"
+    "Hwy|Parkway|Pkwy|Circle|Cir|Close|Crescent|Cres|Gardens|Grove|Mews|Row|Alley|Trail|Trl|Loop|Walk|Wharf|Broadway|Plaza|"
+    "Quay|Rise|Park|Hill|View)"
+)
+_WORD = r"(?:[A-Z][A-Za-z'’.-]{0,24}|[0-9]{1,3}(?:st|nd|rd|th)|[NSEW]{1,2}\.?)"
+_UNIT = r"(?:(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Fl|Room|Rm|Building|Bldg)\.?|#) ?#?[0-9A-Za-z-]{1,6}"
+_STREETS = re.compile(
+    rf"(?<![A-Za-z0-9.,$€£-])[0-9]{{1,6}}[A-Za-z]?(?:-[0-9]{{1,5}})?,? (?:(?:{_WORD} ){{1,4}}?{_STREET}|Broadway)(?![A-Za-z])"
+)
+_BEFORE = re.compile(rf"(?<![A-Za-z0-9])(?:{_UNIT},? ){{0,3}}(?:No\.? ?)?$")
+_BOX_NUMBER = re.compile(r" ?#?[0-9]{1,6}(?![0-9A-Za-z])")
+_CODE = r"(?:[A-Z]{2}\.?,? )?[0-9]{5,6}(?:-[0-9]{4})?|[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}"  # United States, China, Britain
+_TOWN = rf"{_WORD}(?![0-9A-Za-z])(?: {_WORD}(?![0-9A-Za-z])){{0,3}}"
+_REST = re.compile(
+    rf"(?:\.(?=,? [A-Z#0-9]))?(?: (?:NW|NE|SW|SE|North|South|East|West|N|S|E|W)(?![A-Za-z])\.?)?(?:,? {_UNIT}(?![0-9A-Za-z]))?"
+    rf"(?:,[ \n]{_TOWN}){{0,4}}(?:\n{_TOWN}(?=,? (?:{_CODE})))?(?:,?[ \n](?:{_CODE})(?![0-9A-Za-z]))?"
+    r"(?:, (?:USA|United States|UK|United Kingdom|China|Canada|Australia|England)(?![A-Za-z]))?"
+)
+
+
+def _chains(places: list[Word]) -> Iterator[tuple[int, int, int]]:
+    """(start, end, finest level 0 to 2) of places that follow one another: 浙江省杭州市西湖区."""
+    longest: dict[int, Word] = {}
+    for word in places:
+        if word.start not in longest or word.end > longest[word.start].end:
+            longest[word.start] = word
+    done = -1
+    for start in sorted(longest):
+        if start < done:
+            continue
+        end, level, at = start, 0, start
+        while at in longest:
+            number = longest[at].number
+            level = max(level, 0 if number < _CITIES_FROM else 1 if number < _COUNTIES_FROM else 2)
+            at = end = longest[at].end
+            at += at not in longest and at + 1 in longest
+        done = end
+        yield start, end, level
+
+
+def _parts(text: str, at: int) -> tuple[int, set[str], str]:
+    """Where the parts end that start at ``at``, their kinds, and the last road or estate."""
+    kinds: set[str] = set()
+    name = ""
+    for _ in range(12):
+        skip = at + 1 if text[at : at + 1] == " " and kinds else at
+        match = _PART.match(text, skip)
+        if match is None or match.lastgroup is None:
+            break
+        if match.lastgroup in _NAMED and (kinds & {"room"} or _NO_ROAD.search(match.group())):
+            break
+        kinds.add(match.lastgroup)
+        if match.lastgroup in ("road", "estate", "hamlet"):
+            name = match.group()
+        at = match.end()
+    return at, kinds, name
+
+
+def _label_before(page: Page, start: int) -> bool:
+    """Whether a label like 住址： ends right before this place."""
+    return any(
+        word.end <= start and _LABELLED.fullmatch(page.text, word.end, start)
+        for word in page.around("address_label", start, start, before=12, after=0)
+    )
+
+
+def _chinese(page: Page) -> Iterator[Found]:
+    text, done = page.text, 0
+    spans: list[tuple[int, int]] = []
+    for start, end, level in _chains(page.words.get("place", [])):
+        if start < done:
+            continue
+        stop, kinds, name = _parts(text, end)
+        if kinds & _FINE and kinds & (_NAMED | {"number"}) and (name or "admin" in kinds or level == 2):
+            score = 0.9
+        elif kinds & {"road", "estate"} and (level == 2 or "admin" in kinds) and 3 <= len(name) <= 8:
+            score = 0.6
+        elif (level == 2 or "admin" in kinds) and end - start > 3 and _label_before(page, start):
+            score = 0.6
+        else:
+            continue
+        done = stop
+        spans.append((start, stop))
+        yield Found(start, stop, "ADDRESS", score)
+    starts = [start for start, _ in spans]
+    done = 0
+    for seed in _SEED.finditer(text):
+        number = _NUMERAL.search(text, max(done, seed.start() - 12), seed.start())
+        if number is None:
+            continue
+        at = number.start()
+        k = bisect_left(starts, at + 1) - 1
+        if at < done or (k >= 0 and at < spans[k][1]):
+            continue
+        start = _name_before(text, at)
+        if start == at:
+            continue
+        stop, kinds, name = _parts(text, start)
+        road = re.search(f"{_ROAD}$", name) is not None
+        if stop <= at or _NO_ROAD.search(name):
+            continue
+        if (road and kinds & {"number", "building"}) or (name and len(kinds & _FINE) >= 2):
+            done = stop
+            yield Found(start, stop, "ADDRESS", 0.8)
+
+
+def _name_before(text: str, end: int) -> int:
+    """Where the name of a road or estate that ends here starts: at most eight characters back, at most four of a road."""
+    start = end
+    if start > 0 and text[start - 1] == " ":
+        start -= 1
+    limit = start - (6 if re.match(_ROAD, text[start - 1 : start]) else 9)
+    while start > max(0, limit) and "\u3400" <= text[start - 1] <= "\u9fff" and text[start - 1] not in _STOP:
+        start -= 1
+    return start
+
+
+def _english(page: Page) -> Iterator[Found]:
+    text = page.text
+    boxes = (_BOX_NUMBER.match(text, word.end) for word in page.words.get("post_box", ()))
+    places = [
+        (word.start, match.end()) for word, match in zip(page.words.get("post_box", ()), boxes, strict=True) if match
+    ]
+    for start, end in places + [match.span() for match in _STREETS.finditer(text)]:
+        before = _BEFORE.search(text, max(0, start - 60), start)
+        rest = _REST.match(text, end)
+        stop = rest.end() if rest else end
+        yield Found(before.start() if before else start, stop, "ADDRESS", 0.8 if stop > end else 0.7)
+
+
+def find(page: Page) -> Iterator[Found]:
+    yield from _chinese(page)
+    yield from _english(page)

@@ -1,0 +1,73 @@
+"""Dates of birth: a date in any usual form beside a word like 出生, 生日 or born."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .page import Found, Page
+
+__all__ = ["WORDS", "find"]
+
+_BEFORE = (
+    "出生日期 出生年月日 出生年月 出生时间 出生于 出生 生日 生辰 诞辰 生于 诞生于 born dob d.o.b. d.o.b birthday birthdate "
+    "birth_date birth birthdays date_of_birth dateofbirth bday"
+)
+WORDS = {"birth": _BEFORE.split()}
+
+_MONTHS = (
+    "(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|"
+    "Dec(?:ember)?)"
+)
+_CJK_YEAR = (
+    "(?:[一二][零〇一二三四五六七八九]{3}|[一二]千?九?百?[零〇一二三四五六七八九十]{1,4}|[零〇一二三四五六七八九]{2})"
+)
+_CJK_SMALL = "[一二三四五六七八九十廿卅]{1,3}"
+_DATE = re.compile(
+    r"(?<![0-9零〇一二三四五六七八九十])(?:公元|农历|阴历|阳历|公历|旧历)? ?(?:"
+    r"(?:1[89]|20)[0-9]{2} ?年 ?(?:农历|阴历|阳历)?(?:[0-9]{1,2} ?月 ?(?:[0-9]{1,2} ?[日号]?)?)?"
+    r"|[0-9]{2}年[0-9]{1,2}月(?:[0-9]{1,2}[日号]?)?|[0-9]{2}年"
+    rf"|{_CJK_YEAR}年(?:农历|阴历)?(?:[正冬腊{_CJK_SMALL[1:-6]}]{{1,3}}月(?:初?{_CJK_SMALL}[日号]?)?)?"
+    rf"|(?:[0-9]{{1,2}}|[正冬腊]|{_CJK_SMALL})月(?:[0-9]{{1,2}}|初?{_CJK_SMALL})[日号]?"
+    r"|(?:1[89]|20)[0-9]{2}(?P<s>[-/. ])[0-9]{1,2}(?P=s)[0-9]{1,2}|(?:1[89]|20)[0-9]{2}[-/.][0-9]{1,2}"
+    r"|(?:1[89]|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+    r"|[0-9]{1,2}(?P<t>[-/.])[0-9]{1,2}(?P=t)(?:(?:1[89]|20)[0-9]{2}|[0-9]{2})"
+    rf"|[0-9]{{1,2}}(?:st|nd|rd|th)?(?: of|-)? ?{_MONTHS}\.?,?[ -](?:1[89]|20)[0-9]{{2}}"
+    rf"|{_MONTHS}\.? [0-9]{{1,2}}(?:st|nd|rd|th)?(?:,? (?:1[89]|20)[0-9]{{2}})?"
+    rf"|[0-9]{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTHS}(?![a-z])"
+    rf"|{_MONTHS}\.?,? (?:1[89]|20)[0-9]{{2}}"
+    r"|(?:1[89]|20)[0-9]{2}(?![0-9.]))",
+    re.IGNORECASE,
+)
+_GLUE = re.compile(  # between the word and the date
+    r"[\s:=\"'“”「」()|,\[\]}{*-]*(?:is|was|are|on|in|the|of|of birth|date|place|year|时间|日期|年月日?|于|是|为|在|填|写|的|公历|农历|：|在|那天|"
+    r"(?:her|his|my|your|their))?[\s:=\"'“”「(|,]*(?:on|in|the|是|为)? ?"
+)
+_AFTER = re.compile(
+    r" ?[（(]?(?:出生|生日|诞生|诞辰|生人|生(?![产效成活意命长气态理物存日育病动涯前词僻效硬鲜机态])|降生|的?生日)"
+)
+
+
+def find(page: Page) -> Iterator[Found]:
+    text, done = page.text, -1
+    for word in page.words.get("birth", ()):
+        if text[word.start - 1 : word.start + 2] in ("发生于", "产生于", "滋生于"):
+            continue
+        glue = _GLUE.match(text, word.end)
+        match = _DATE.match(text, glue.end() if glue else word.end)
+        if match is not None and match.start() >= done and not _cut(text, match):
+            done = match.end()
+            yield Found(match.start(), match.end(), "BIRTH_DATE", 0.85)
+    at = text.find("生")
+    while at >= 0:  # 1990年3月5日出生, 1990年3月5日生
+        left = max(0, at - 24)
+        for match in _DATE.finditer(text, left, at + 1):
+            if (after := _AFTER.match(text, match.end())) and after.end() > at and match.start() >= done:
+                done = match.end()
+                yield Found(match.start(), match.end(), "BIRTH_DATE", 0.85)
+        at = text.find("生", at + 1)
+
+
+def _cut(text: str, match: re.Match[str]) -> bool:
+    """Whether the date is a piece of a longer number."""
+    return match.start() > 0 and text[match.start() - 1].isdigit() or text[match.end() : match.end() + 1].isdigit()

@@ -1,0 +1,59 @@
+"""Coordinates: two decimal degrees side by side, degrees with minutes, a labelled latitude or longitude."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .page import Found, Page
+
+__all__ = ["WORDS", "find"]
+
+WORDS = {
+    "geo": "经纬度 坐标 定位 位置 gps coordinates coords coordinate location geo 打卡 地图".split(),
+    "geo_label": "经度 纬度 latitude longitude lat lng lon".split(),
+}
+_DEGREES = r"[-+]?(?:1[0-7][0-9]|180|[0-9]{1,2})\.[0-9]{2,12}"
+_DECIMAL = re.compile(r"\.[0-9]{2,12}")
+_WHOLE = re.compile(r"(?<![0-9.A-Za-z])[-+]?[0-9]{1,3}$")
+_PAIR = re.compile(rf"({_DEGREES})°? ?[NSns]?(?: ?[,;/ |] ?|、)({_DEGREES})°?(?: ?[EWew](?![a-z]))?(?![0-9.])")
+_DMS = re.compile(
+    r"(?<![0-9.])[NSEW北南东西]?[纬经]? ?[0-9]{1,3} ?[°度] ?(?:[0-9]{1,2}(?:\.[0-9]+)? ?['′分](?: ?[0-9]{1,2}(?:\.[0-9]+)? ?(?:\"|″|''|秒))?)"
+    r" ?[NSEW]?(?:[,;、/ ]{0,2}[NSEW东西北南]?[经纬]? ?[0-9]{1,3} ?[°度] ?[0-9]{1,2}(?:\.[0-9]+)? ?['′分](?: ?[0-9]{1,2}(?:\.[0-9]+)? ?(?:\"|″|''|秒))? ?[NSEW]?)?"
+)
+_ROUGH = r"[0-9]{1,3}(?:\.[0-9]{1,12})?"
+_NAMED = re.compile(
+    rf"[北南]纬 ?{_ROUGH} ?[°度]?(?:[,;、 ]{{0,2}}[东西]经 ?{_ROUGH} ?[°度]?)?|[东西]经 ?{_ROUGH} ?[°度]?(?:[,;、 ]{{0,2}}[北南]纬 ?{_ROUGH} ?[°度]?)?"
+)
+_LETTERED = re.compile(
+    rf"(?<![A-Za-z])[NS] ?{_DEGREES}°?[,; ]{{1,2}}[EW] ?{_DEGREES}°?|(?<![0-9.]){_DEGREES}°? ?[NS][,; ]{{0,2}}{_DEGREES}°? ?[EW]"
+)
+_VALUE = re.compile(rf"[\"']? ?[:=是为]? ?[\"']?({_DEGREES})(?![0-9.])")
+
+_SHAPES = (  # a cheap look first: most texts hold none
+    (re.compile("[°度] ?[0-9]"), _DMS),
+    (re.compile("[经纬] ?[0-9]"), _NAMED),
+    (re.compile(r"\.[0-9]{2,12}°? ?[NSEW,;]|\.[0-9]{2,12}°? [EW]"), _LETTERED),
+)
+
+
+def find(page: Page) -> Iterator[Found]:
+    text, done = page.text, 0
+    for point in _DECIMAL.finditer(text):
+        whole = _WHOLE.search(text, max(done, point.start() - 4), point.start())
+        match = _PAIR.match(text, whole.start()) if whole else None
+        if match is None:
+            continue
+        done = match.end()
+        first, second = abs(float(match[1])), abs(float(match[2]))
+        fine = min(len(part.partition(".")[2]) for part in match.groups()) >= 4
+        near = any(page.near(name, match.start(), match.end()) for name in WORDS)
+        if min(first, second) <= 90 and (near or (fine and max(first, second) > 10)):
+            yield Found(match.start(), match.end(), "GEO", 0.9 if near and fine else 0.7)
+    for probe, pattern in _SHAPES:
+        if probe.search(text):
+            for match in pattern.finditer(text):
+                yield Found(match.start(), match.end(), "GEO", 0.9)
+    for word in page.words.get("geo_label", ()):
+        if value := _VALUE.match(text, word.end):
+            yield Found(*value.span(1), "GEO", 0.8)
