@@ -1,10 +1,10 @@
 """Postal addresses, Chinese and English, down to a street, estate, village or building.
 
-A Chinese address is read from left to right as a chain of parts (省市区县 by a list of places, 镇 街道 村, 路 巷, 小区 大厦,
-号 栋 单元 室). It starts at a known place, or, without one, at the name of a road or estate before a number, which reaches
-back to the next function word. Wanted is a number, a building or a room, or a road or estate inside a known district; a
-town or a district alone is no address unless a label (住址：) says so. English: a number and a street, a P.O. box, and what
-follows them (flat, town, state, code).
+A Chinese address is read from left to right as a chain of parts (省市区县 by a list of places, 镇 街道 村, 路 巷, 小区
+大厦, 号 栋 单元 室). It starts at a known place, or, without one, at the name of a road or estate before a number,
+which reaches back to the next function word. Wanted is a number, a building or a room, or a road or estate inside a
+known district; a town or a district alone is no address unless a label (住址：) says so. English: a number and a
+street, a P.O. box, and what follows them (flat, town, state, code).
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ _DIGITS = r"(?:[甲乙丙丁]?[0-9]{1,5}|[一二三四五六七八九十百零�
 _NUMBER = rf"{_DIGITS}(?:[-–—~之][0-9A-Za-z]{{1,5}}){{0,3}}"
 _ROAD = "(?:大道|大街|路|街|巷|胡同|弄|道|里弄|公路|环线|坊)"
 _ESTATE = (
-    "(?:小区|社区|花园|家园|公寓|大厦|广场|新村|新城|名苑|雅苑|佳苑|嘉苑|大楼|写字楼|商务楼|宿舍|家属院|大院|山庄|别墅|公馆|工业园|工业区|"
-    "科技园|产业园|创业园|软件园|物流园|园区|商城|商场|市场|购物中心|中心|国际|豪庭|华庭)"
+    "(?:小区|社区|花园|家园|公寓|大厦|广场|新村|新城|名苑|雅苑|佳苑|嘉苑|大楼|写字楼"
+    "|商务楼|宿舍|家属院|大院|山庄|别墅|公馆|工业园|工业区|科技园|产业园|创业园|软件园"
+    "|物流园|园区|商城|商场|市场|购物中心|中心|国际|豪庭|华庭)"
 )
 _HAMLET = "(?:苑|庭|府|湾|轩|居|城|里|园|村|屯|庄)"
 _PART = re.compile(
@@ -45,12 +46,15 @@ _NUMERAL = re.compile(rf"{_NUMBER}$")
 _FINE = {"number", "building", "room", "plain"}  # parts that make an address of what is before them
 _NAMED = {"road", "estate", "hamlet", "admin"}
 _NO_ROAD = re.compile(
-    "(?:[国省县乡]道|道路|线路|网路|电路|思路|套路|铁路|高速公路|公路|马路|半路|一路|走路|迷路|出路|路路|上街|逛街|步行街|商业街|知道|味道|频道|渠道|"
-    "轨道|管道|隧道|通道|赛道|报道|街道|一条|两条|几条|面条|链路|回路|旁路|短路|主干道|人行道|车道|跑道|河道|航道)$"
+    "(?:[国省县乡]道|道路|线路|网路|电路|思路|套路|铁路|高速公路|公路|马路|半路|一路|走路|迷路"
+    "|出路|路路|上街|逛街|步行街|商业街|知道|味道|频道|渠道|轨道|管道|隧道|通道|赛道|报道"
+    "|街道|一条|两条|几条|面条|链路|回路|旁路|短路|主干道|人行道|车道|跑道|河道|航道)$"
 )
+_SETTLED = re.compile(rf".{{2,6}}(?:{_ROAD}|{_ESTATE}|[苑村屯庄])")  # enough inside a district, without a number
 _LABELLED = re.compile(r" ?(?:\([^()\n]{1,8}\))?[:=是为在]? ?[\"“]?")
 _LABELS = (
-    "收货地址 收件地址 寄件地址 家庭住址 家庭地址 户籍地址 通讯地址 联系地址 注册地址 办公地址 公司地址 单位地址 现住址 住址 住所地 住所 "
+    "收货地址 收件地址 寄件地址 家庭住址 家庭地址 户籍地址 通讯地址 联系地址 注册地址 办公地址 公司地址 "
+    "单位地址 现住址 住址 住所地 住所 "
     "居住地 居住地址 户籍所在地 户籍地 地址 所在地 邮寄地址 详细地址 送货地址 家住 现住 住在 寄到 寄往 送到"
 )
 
@@ -77,14 +81,17 @@ _STREET = (
 _WORD = r"(?:[A-Z][A-Za-z'’.-]{0,24}|[0-9]{1,3}(?:st|nd|rd|th)|[NSEW]{1,2}\.?)"
 _UNIT = r"(?:(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Fl|Room|Rm|Building|Bldg)\.?|#) ?#?[0-9A-Za-z-]{1,6}"
 _STREETS = re.compile(
-    rf"(?<![A-Za-z0-9.,$€£-])[0-9]{{1,6}}[A-Za-z]?(?:-[0-9]{{1,5}})?,? (?:(?:{_WORD} ){{1,4}}?{_STREET}|Broadway)(?![A-Za-z])"
+    rf"(?<![A-Za-z0-9.,$€£-])[0-9]{{1,6}}[A-Za-z]?(?:-[0-9]{{1,5}})?,? "
+    rf"(?:(?:{_WORD} ){{1,4}}?{_STREET}|Broadway)(?![A-Za-z])"
 )
 _BEFORE = re.compile(rf"(?<![A-Za-z0-9])(?:{_UNIT},? ){{0,3}}(?:No\.? ?)?$")
 _BOX_NUMBER = re.compile(r" ?#?[0-9]{1,6}(?![0-9A-Za-z])")
-_CODE = r"(?:[A-Z]{2}\.?,? )?[0-9]{5,6}(?:-[0-9]{4})?|[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}"  # United States, China, Britain
+# Of the United States, China, Britain.
+_CODE = r"(?:[A-Z]{2}\.?,? )?[0-9]{5,6}(?:-[0-9]{4})?|[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}"
 _TOWN = rf"{_WORD}(?![0-9A-Za-z])(?: {_WORD}(?![0-9A-Za-z])){{0,3}}"
 _REST = re.compile(
-    rf"(?:\.(?=,? [A-Z#0-9]))?(?: (?:NW|NE|SW|SE|North|South|East|West|N|S|E|W)(?![A-Za-z])\.?)?(?:,? {_UNIT}(?![0-9A-Za-z]))?"
+    rf"(?:\.(?=,? [A-Z#0-9]))?(?: (?:NW|NE|SW|SE|North|South|East|West|N|S|E|W)(?![A-Za-z])\.?)?"
+    rf"(?:,? {_UNIT}(?![0-9A-Za-z]))?"
     rf"(?:,[ \n]{_TOWN}){{0,4}}(?:\n{_TOWN}(?=,? (?:{_CODE})))?(?:,?[ \n](?:{_CODE})(?![0-9A-Za-z]))?"
     r"(?:, (?:USA|United States|UK|United Kingdom|China|Canada|Australia|England)(?![A-Za-z]))?"
 )
@@ -143,11 +150,10 @@ def _chinese(page: Page) -> Iterator[Found]:
         if start < done:
             continue
         stop, kinds, name = _parts(text, end)
-        if kinds & _FINE and kinds & (_NAMED | {"number"}) and (name or "admin" in kinds or level == 2):
+        district = level == 2 or "admin" in kinds
+        if kinds & _FINE and kinds & (_NAMED | {"number"}) and (name or district):
             score = 0.9
-        elif kinds & {"road", "estate"} and (level == 2 or "admin" in kinds) and 3 <= len(name) <= 8:
-            score = 0.6
-        elif (level == 2 or "admin" in kinds) and end - start > 3 and _label_before(page, start):
+        elif district and (_SETTLED.fullmatch(name) or (end - start > 3 and _label_before(page, start))):
             score = 0.6
         else:
             continue
@@ -177,7 +183,7 @@ def _chinese(page: Page) -> Iterator[Found]:
 
 
 def _name_before(text: str, end: int) -> int:
-    """Where the name of a road or estate that ends here starts: at most eight characters back, at most four of a road."""
+    """Where the name of a road or estate that ends here starts: at most eight characters back."""
     start = end
     if start > 0 and text[start - 1] == " ":
         start -= 1

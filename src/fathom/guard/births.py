@@ -10,8 +10,8 @@ from .page import Found, Page
 __all__ = ["WORDS", "find"]
 
 _BEFORE = (
-    "出生日期 出生年月日 出生年月 出生时间 出生于 出生 生日 生辰 诞辰 生于 诞生于 born dob d.o.b. d.o.b birthday birthdate "
-    "birth_date birth birthdays date_of_birth dateofbirth bday"
+    "出生日期 出生年月日 出生年月 出生时间 出生于 出生 生日 生辰 诞辰 生于 诞生于 "
+    "born dob d.o.b. d.o.b birthday birthdate birth_date birth birthdays date_of_birth dateofbirth bday"
 )
 WORDS = {"birth": _BEFORE.split()}
 
@@ -39,13 +39,15 @@ _DATE = re.compile(
     r"|(?:1[89]|20)[0-9]{2}(?![0-9.]))",
     re.IGNORECASE,
 )
+_LINK = (
+    "is|was|are|on|in|the|of|of birth|date|place|year|her|his|my|your|时间|日期|年月日?|"
+    "于|是|为|在|填|写|的|公历|农历|那天"
+)
 _GLUE = re.compile(  # between the word and the date
-    r"[\s:=\"'“”「」()|,\[\]}{*-]*(?:is|was|are|on|in|the|of|of birth|date|place|year|时间|日期|年月日?|于|是|为|在|填|写|的|公历|农历|：|在|那天|"
-    r"(?:her|his|my|your|their))?[\s:=\"'“”「(|,]*(?:on|in|the|是|为)? ?"
+    rf"[\s:=\"'“”「」()|,\[\]}}{{*-]*(?:{_LINK})?[\s:=\"'“”「(|,]*(?:on|in|the|是|为)? ?"
 )
-_AFTER = re.compile(
-    r" ?[（(]?(?:出生|生日|诞生|诞辰|生人|生(?![产效成活意命长气态理物存日育病动涯前词僻效硬鲜机态])|降生|的?生日)"
-)
+_NOT_BORN = "产效成活意命长气态理物存日育病动涯前词僻硬鲜机"  # 生产, 生效 ...
+_AFTER = re.compile(rf" ?[（(]?(?:出生|生日|诞生|诞辰|生人|生(?![{_NOT_BORN}])|降生|的?生日)")
 
 
 def find(page: Page) -> Iterator[Found]:
@@ -70,4 +72,4 @@ def find(page: Page) -> Iterator[Found]:
 
 def _cut(text: str, match: re.Match[str]) -> bool:
     """Whether the date is a piece of a longer number."""
-    return match.start() > 0 and text[match.start() - 1].isdigit() or text[match.end() : match.end() + 1].isdigit()
+    return text[max(0, match.start() - 1) : match.start()].isdigit() or text[match.end() : match.end() + 1].isdigit()

@@ -9,24 +9,24 @@ from .page import Found, Page
 
 __all__ = ["WORDS", "find"]
 
-WORDS = {
-    "geo": "经纬度 坐标 定位 位置 gps coordinates coords coordinate location geo 打卡 地图".split(),
-    "geo_label": "经度 纬度 latitude longitude lat lng lon".split(),
-}
+_WORDS = "经纬度 坐标 定位 位置 gps coordinates coords coordinate location geo 打卡 地图"
+_LABELS = "经度 纬度 latitude longitude lat lng lon"
+WORDS = {"geo": _WORDS.split(), "geo_label": _LABELS.split()}
 _DEGREES = r"[-+]?(?:1[0-7][0-9]|180|[0-9]{1,2})\.[0-9]{2,12}"
 _DECIMAL = re.compile(r"\.[0-9]{2,12}")
 _WHOLE = re.compile(r"(?<![0-9.A-Za-z])[-+]?[0-9]{1,3}$")
 _PAIR = re.compile(rf"({_DEGREES})°? ?[NSns]?(?: ?[,;/ |] ?|、)({_DEGREES})°?(?: ?[EWew](?![a-z]))?(?![0-9.])")
+_MINUTES = r"[0-9]{1,2}(?:\.[0-9]+)? ?['′分](?: ?[0-9]{1,2}(?:\.[0-9]+)? ?(?:\"|″|''|秒))?"
 _DMS = re.compile(
-    r"(?<![0-9.])[NSEW北南东西]?[纬经]? ?[0-9]{1,3} ?[°度] ?(?:[0-9]{1,2}(?:\.[0-9]+)? ?['′分](?: ?[0-9]{1,2}(?:\.[0-9]+)? ?(?:\"|″|''|秒))?)"
-    r" ?[NSEW]?(?:[,;、/ ]{0,2}[NSEW东西北南]?[经纬]? ?[0-9]{1,3} ?[°度] ?[0-9]{1,2}(?:\.[0-9]+)? ?['′分](?: ?[0-9]{1,2}(?:\.[0-9]+)? ?(?:\"|″|''|秒))? ?[NSEW]?)?"
+    rf"(?<![0-9.])[NSEW北南东西]?[纬经]? ?[0-9]{{1,3}} ?[°度] ?{_MINUTES} ?[NSEW]?"
+    rf"(?:[,;、/ ]{{0,2}}[NSEW东西北南]?[经纬]? ?[0-9]{{1,3}} ?[°度] ?{_MINUTES} ?[NSEW]?)?"
 )
 _ROUGH = r"[0-9]{1,3}(?:\.[0-9]{1,12})?"
-_NAMED = re.compile(
-    rf"[北南]纬 ?{_ROUGH} ?[°度]?(?:[,;、 ]{{0,2}}[东西]经 ?{_ROUGH} ?[°度]?)?|[东西]经 ?{_ROUGH} ?[°度]?(?:[,;、 ]{{0,2}}[北南]纬 ?{_ROUGH} ?[°度]?)?"
-)
+_LATITUDE, _LONGITUDE = rf"[北南]纬 ?{_ROUGH} ?[°度]?", rf"[东西]经 ?{_ROUGH} ?[°度]?"
+_NAMED = re.compile(rf"{_LATITUDE}(?:[,;、 ]{{0,2}}{_LONGITUDE})?|{_LONGITUDE}(?:[,;、 ]{{0,2}}{_LATITUDE})?")
 _LETTERED = re.compile(
-    rf"(?<![A-Za-z])[NS] ?{_DEGREES}°?[,; ]{{1,2}}[EW] ?{_DEGREES}°?|(?<![0-9.]){_DEGREES}°? ?[NS][,; ]{{0,2}}{_DEGREES}°? ?[EW]"
+    rf"(?<![A-Za-z])[NS] ?{_DEGREES}°?[,; ]{{1,2}}[EW] ?{_DEGREES}°?|"
+    rf"(?<![0-9.]){_DEGREES}°? ?[NS][,; ]{{0,2}}{_DEGREES}°? ?[EW]"
 )
 _VALUE = re.compile(rf"[\"']? ?[:=是为]? ?[\"']?({_DEGREES})(?![0-9.])")
 

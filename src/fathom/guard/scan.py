@@ -14,7 +14,7 @@ from typing import Any
 
 from fathom.errors import FathomError
 
-from . import contacts, context, labelled, numbers, persons, plates, secrets
+from . import addresses, births, contacts, context, geo, labelled, numbers, persons, plates, secrets, sensitive
 from .entities import DEFAULT_TYPES, ENTITIES
 from .page import Found, Lexicon, Page, Shadow
 from .spans import Span, disjoint
@@ -25,7 +25,18 @@ WINDOW = 1 << 17
 BEFORE = 256
 LONGEST = 4096
 #: Each has WORDS, classes of words for the lexicon, and find(page).
-RECOGNISERS: tuple[ModuleType, ...] = (numbers, labelled, plates, contacts, secrets, persons)
+RECOGNISERS: tuple[ModuleType, ...] = (
+    numbers,
+    labelled,
+    plates,
+    contacts,
+    secrets,
+    persons,
+    addresses,
+    births,
+    geo,
+    sensitive,
+)
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _OWN = "own"  # class of the words of the caller's dictionary
