@@ -36,7 +36,9 @@ def summary(split: str, scores: dict[str, Score]) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--split", choices=SPLITS, default="dev")
-    parser.add_argument("--peers", nargs="?", type=Path, const=tools.PEERS, help="folder that peers.sh made")
+    parser.add_argument(
+        "--peers", nargs="?", type=Path, const=tools.PEERS, default=None, help="folder that peers.sh made"
+    )
     parser.add_argument("--misses", metavar="TYPE", help="failures of one type (ALL: of every type) instead of tables")
     parser.add_argument("--limit", type=int, default=60, help="failures shown")
     args = parser.parse_args()
@@ -44,7 +46,7 @@ def main() -> None:
     compared = [tools.FATHOM]
     if args.peers:
         compared += [t for t in (tools.PRESIDIO, tools.LLM_GUARD) if (args.peers / t.name).is_dir()]
-    scores = {tool.name: score(made, tools.run(tool, made, args.peers or tools.PEERS)) for tool in compared}
+    scores = {tool.name: score(made, tools.run(tool, made, args.peers)) for tool in compared}
     if args.misses:
         print("\n".join(report.failures(scores["fathom"], args.misses, args.limit)))
     else:

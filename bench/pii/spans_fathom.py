@@ -1,6 +1,6 @@
 """Lines of ``{"id", "language", "text"}`` in, lines of ``{"id", "spans": [[start, end, type], ...]}`` out: fathom.
 
-Any other tool joins the comparison by such a program; see peers.py for how types of others are renamed.
+Any other tool joins the comparison by such a program; see peer_types.py and tools.py.
 """
 
 from __future__ import annotations

@@ -12,7 +12,9 @@ HERE = Path(__file__).resolve().parents[2] / "bench" / "pii"
 sys.path.insert(0, str(HERE))
 
 import disguise  # noqa: E402
+import peer_types  # noqa: E402
 import sentences  # noqa: E402
+import tools  # noqa: E402
 from scoring import Found, group, score  # noqa: E402
 from sentences import Gold, Sentence  # noqa: E402
 
@@ -119,3 +121,17 @@ def test_false_alarms_are_counted_by_type_and_wider_notions_never() -> None:
     assert result.negatives == {("en", "IP"): 1}
     assert [e.note for e in result.alarms] == ["positive", "negative"]
     assert result.types["en", "ADDRESS"].precision is None
+
+
+def test_types_of_peers_become_ours_wider_ones_with_a_mark_and_the_rest_nobodys() -> None:
+    spans = [(0, 3, "CREDIT_CARD"), (4, 9, "DATE_TIME"), (10, 12, "HEX_COLOR")]
+    assert [f.type for f in tools.renamed(tools.PRESIDIO, spans)] == ["BANK_CARD", "~BIRTH_DATE", "~HEX_COLOR"]
+    for table in (peer_types.PRESIDIO, peer_types.LLM_GUARD):
+        assert {t for t in table.values() if not t.startswith("~")} <= set(ENTITIES)
+
+
+def test_fathom_answers_every_sentence_with_spans_inside_it() -> None:
+    made = sentences.sentences("dev", "zh")[:200]
+    found = tools.run(tools.FATHOM, made, None)
+    assert list(found) == [s.id for s in made]
+    assert all(0 <= f.start < f.end <= len(s.text) and f.type in ENTITIES for s in made for f in found[s.id])
