@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from .. import __version__
 from ..guard.limits import DEFAULT, Limits
-from . import chat, completions, models
+from . import chat, completions, mask, models
 from .gate import Gate
 from .schemas import ChatRequest, CompletionRequest, DetokenizeRequest, TokenizeRequest
 from .service import Service
@@ -29,6 +29,7 @@ _BODIES: dict[str, type[Body]] = {
     "/v1/completions": CompletionRequest,
     "/tokenize": TokenizeRequest,
     "/detokenize": DetokenizeRequest,
+    **mask.BODIES,
 }
 _NULLABLE = {"type": ["string", "null"]}
 _ERROR = {
@@ -74,7 +75,7 @@ def create_app(
     app.state.service = Service(llm, model_name, max_queue, limits)
     app.state.limits = limits
     shape_errors(app)
-    for room in (models, chat, completions):
+    for room in (models, chat, completions, mask):
         app.include_router(room.router)
     app.add_middleware(Gate, api_key=api_key, local_only=local_only)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
