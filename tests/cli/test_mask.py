@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fathom.cli.mask_files as files
-from fathom.cli.mask_records import Jsonl
+from fathom.cli.mask_records import Csv, Jsonl
 from fathom.guard import Masker, Vault
 
 TEXT = "电话13812345678，\r\n邮箱 zhang@example.org。卡号 4111 1111 1111 1111\n再打13812345678 ⟦PHONE_1⟧"
@@ -156,7 +157,33 @@ def test_jsonl_comes_back_byte_for_byte(file, round_trip, operator):
 
 
 MASKER = Masker()
+CELLS = st.lists(st.sampled_from([*",;\"\n⟦⟧1 'é", "a@b.cn", "\r\n"])).map("".join)
+
+
+@given(
+    st.lists(st.tuples(CELLS, CELLS, CELLS)),
+    st.sampled_from(",;\t|"),
+    st.integers(0, 3),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_any_csv_comes_back(rows, delimiter, quoting, ending):
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=delimiter, quoting=min(quoting, 2), lineterminator=ending).writerows(
+        [("a", "b", "c"), *rows]
+    )
+    assert back(out.getvalue(), lambda: Csv("c,a", ())) == out.getvalue()
+
+
 PIECES = [*'⟦⟧1"\\/\n电\ud800😀', "13812345678 "]
+
+
+def back(written: str, form) -> str:
+    """Masked with a vault and restored, without a file."""
+    masked, again, vault = io.StringIO(newline=""), io.StringIO(newline=""), Vault()
+    source = files.Source(io.BytesIO(written.encode()), "a")
+    files.mask_records(source, form(), MASKER, vault, masked.write, files.Tally(), keep=True)
+    files.restore(files.Source(io.BytesIO(masked.getvalue().encode()), "b"), form(), vault, again.write)
+    return again.getvalue()
 
 
 @given(st.lists(st.tuples(st.lists(st.sampled_from(PIECES)).map("".join), st.booleans(), st.booleans())))
@@ -165,11 +192,7 @@ def test_any_jsonl_comes_back(lines):
         json.dumps({"text": text}, ensure_ascii=escaped or "\ud800" in text, separators=(",", ":") if dense else None)
         for text, escaped, dense in lines
     )
-    masked, again, vault = io.StringIO(newline=""), io.StringIO(newline=""), Vault()
-    source = files.Source(io.BytesIO(written.encode()), "a")
-    files.mask_records(source, Jsonl(), MASKER, vault, masked.write, files.Tally(), keep=True)
-    files.restore(files.Source(io.BytesIO(masked.getvalue().encode()), "b"), Jsonl(), vault, again.write)
-    assert again.getvalue() == written
+    assert back(written, Jsonl) == written
 
 
 @pytest.mark.parametrize(
@@ -197,9 +220,9 @@ def test_a_bad_line_is_named_and_what_stands_before_it_is_said(fathom, file, lin
 
 
 def test_columns_keep_dialect_header_and_quotes(fathom, file):
-    path = file('\ufeffid;name;"note"\r\n1;x;"电话13812345678; 好"\r\n"2";"y";"a ""q"" b@c.cn"\r\n')
+    path = file('\ufeff"id";name;"note"\r\n1;x;"电话13812345678; 好"\r\n"2";"y";"a ""q"" b@c.cn"\r\n')
     assert fathom("mask", path, "--csv", "note").out == (
-        '\ufeffid;name;"note"\r\n1;x;"电话⟦PHONE_1⟧; 好"\r\n"2";"y";"a ""q"" ⟦EMAIL_1⟧"\r\n'
+        '\ufeff"id";name;"note"\r\n1;x;"电话⟦PHONE_1⟧; 好"\r\n"2";"y";"a ""q"" ⟦EMAIL_1⟧"\r\n'
     )
 
 
@@ -209,18 +232,25 @@ def test_columns_have_names_or_numbers(fathom, file):
     assert fathom("mask", file("x,2,1\n" + rows), "--csv", "1").out == "x,2,1\na@b.cn,c@d.cn,⟦EMAIL_1⟧\n"
 
 
+def test_a_column_of_a_type_is_masked_whole_and_its_values_wherever_they_stand(fathom, file):
+    path = file("姓名,留言\n阿黛, 阿黛又来过了\n,没有名字\n欧,好\n")
+    assert fathom("mask", path, "--csv", "姓名=PERSON,留言").out == (
+        "姓名,留言\n⟦PERSON_1⟧, ⟦PERSON_1⟧又来过了\n,没有名字\n⟦PERSON_2⟧,好\n"
+    )
+
+
 ROWS = [
     "id,name\n",
     "id\tname\r\n1\ta@b.cn\r\n",
     'id,name\n1,"a@b.cn\n13812345678"\n\n"2",\'x\'\n',
     '"id","name"\n"1","a@b.cn"\n',
     'id,name\n1,  "a@b.cn"  \n"1",a@b.cn\n 2 , "" \n',
-    'id|name\n"1"|⟦EMAIL_1⟧\n1|a|"',
+    'id|name\n"1"|"⟦EMAIL_1⟧ a@b.cn|"\n1|a"b\n',
 ]
 
 
 @pytest.mark.parametrize("operator", ["placeholder", "surrogate"])
-@pytest.mark.parametrize("data", ROWS[:5])
+@pytest.mark.parametrize("data", ROWS[1:])
 def test_csv_comes_back_byte_for_byte(file, round_trip, data, operator):
     assert b"a@b.cn" not in round_trip(file(data), "--csv", "name", operator=operator)
 
@@ -351,9 +381,9 @@ def test_help_imports_nothing_heavy():
 
 
 def test_memory_stays_bounded(file, tmp_path):
-    """A file of 24 MB in far less memory than its size times what Python makes of it."""
+    """A file of 16 MB in far less memory than its size times what Python makes of it."""
     line = "今天天气不错，我们去公园散步，顺便讨论一下项目的进展情况。\n"
-    path = file(line * 270_000)
+    path = file(line * 190_000)
     code = (
         "import sys; from fathom.cli import run; run(sys.argv[1:])\n"
         "print(next(line for line in open('/proc/self/status') if 'VmHWM' in line).split()[1])"
@@ -361,5 +391,5 @@ def test_memory_stays_bounded(file, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code, "mask", path, "-o", tmp_path / "out"], capture_output=True, text=True, check=True
     )
-    assert int(done.stdout) < 120_000  # KiB
+    assert int(done.stdout) < 110_000  # KiB
     assert (tmp_path / "out").stat().st_size == path.stat().st_size

@@ -49,10 +49,14 @@ def mask(
     if vault is None and (restore or expires is not None):
         raise FathomError("parameter_invalid", param="--vault", problem="needed to restore, or to expire")
     _check_paths(file, output, vault)
+    from fathom.guard.entities import ENTITIES
+
     from . import mask_files as files
     from .mask_records import Csv, Jsonl
 
-    records = Jsonl() if jsonl else None if csv is None else Csv(csv)
+    def form() -> files.Records | None:
+        return Jsonl() if jsonl else None if csv is None else Csv(csv, ENTITIES)
+
     drawn = output is not None or not sys.stdout.isatty()  # else the bar and the text would stand in one another
     if restore:
         from fathom.guard import Vault
@@ -61,7 +65,7 @@ def mask(
         pairs = Vault.load(vault, _key())
         with files.source(file, drawn=drawn) as source, files.destination(output, private=True) as (write, _):
             try:
-                files.restore(source, records, pairs, write)
+                files.restore(source, form(), pairs, write)
             except BrokenPipeError:
                 raise typer.Exit from None
         return
@@ -74,7 +78,7 @@ def mask(
     started = time.monotonic()
     with files.source(file, drawn=drawn) as source, files.destination(output) as (write, written):
         try:
-            if records is None:
+            if (records := form()) is None:
                 files.mask_text(source, masker, pairs, write, tally)
             else:
                 files.mask_records(source, records, masker, pairs, write, tally, keep=vault is not None)
@@ -82,16 +86,16 @@ def mask(
             _save(pairs, vault, expires)
             raise typer.Exit from None
         if checked and written is not None:
-            files.check_undone(written, source, Csv(csv) if csv is not None else records, pairs)
+            files.check_undone(written, source, form(), pairs)
         _save(pairs, vault, expires)
     seconds = time.monotonic() - started
     if json:
         return _report(tally, source.nbytes, seconds, file, output, vault)
     _tell(tally, source.nbytes, seconds)
     if tally.counts and masker.is_reversible:
-        form = " --jsonl" if jsonl else "" if csv is None else f" --csv {shlex.quote(csv)}"
+        again = " --jsonl" if jsonl else "" if csv is None else f" --csv {shlex.quote(csv)}"
         paths = [shlex.quote(str(path)) for path in (output or "FILE", vault)]
-        undo = f"fathom mask {paths[0]}{form} --restore --vault {paths[1]}"
+        undo = f"fathom mask {paths[0]}{again} --restore --vault {paths[1]}"
         note(say("mask.lost") if vault is None else say("mask.undo", command=undo))
 
 
@@ -180,8 +184,10 @@ def _tell(tally: Tally, nbytes: int, seconds: float) -> None:
     """What was found and where, the most frequent first; never a value."""
     from fathom.guard.entities import ENTITIES
 
+    from .mask_files import PLACES
+
     for type, count in tally.most_frequent():
-        lines = ", ".join(map(str, tally.lines[type])) + (", ..." if count > len(tally.lines[type]) else "")
+        lines = ", ".join([*map(str, tally.lines[type][:PLACES]), *["..."] * (len(tally.lines[type]) > PLACES)])
         name = ENTITIES[type].zh if language() == "zh" else ENTITIES[type].en
         note(f"{count:>8} {type:<18} {name} ({say('mask.lines', lines=lines)})")
     note(say("mask.total", count=sum(tally.counts.values()), size=human(nbytes), seconds=f"{seconds:.1f}"))
@@ -189,6 +195,8 @@ def _tell(tally: Tally, nbytes: int, seconds: float) -> None:
 
 def _report(tally: Tally, nbytes: int, seconds: float, file: str, output: Path | None, vault: Path | None) -> None:
     """The same as one line of JSON, on standard error where the masked text has standard output."""
+    from .mask_files import PLACES
+
     report = {
         "input": file,
         "output": None if output is None else str(output),
@@ -196,7 +204,7 @@ def _report(tally: Tally, nbytes: int, seconds: float, file: str, output: Path |
         "bytes": nbytes,
         "seconds": round(seconds, 3),
         "entities": sum(tally.counts.values()),
-        "types": {type: {"count": count, "lines": tally.lines[type]} for type, count in tally.most_frequent()},
+        "types": {type: {"count": count, "lines": tally.lines[type][:PLACES]} for type, count in tally.most_frequent()},
     }
     line = dumps(report, ensure_ascii=False)
     if output is None:

@@ -152,7 +152,7 @@ class Tally:
     def add(self, type: str, line: int) -> None:
         self.counts[type] = self.counts.get(type, 0) + 1
         places = self.lines.setdefault(type, [])
-        if len(places) < PLACES and line not in places:
+        if len(places) <= PLACES and line not in places:  # one more, to know that there are more
             places.append(line)
 
     def most_frequent(self) -> list[tuple[str, int]]:
@@ -189,7 +189,9 @@ def mask_records(
     size = 0
 
     def flush() -> None:
-        masked = iter(masker.mask_all([text for _, record in batch for text in record.texts], vault))
+        texts = [text for _, record in batch for text in record.texts]
+        types = [type for _, record in batch for type in records.types[: len(record.texts)]]  # of a header: none
+        masked = iter(masker.mask_all(texts, vault, types=types))
         for line, record in batch:
             here = [next(masked) for _ in record.texts]
             for one in here:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Csv", "Jsonl", "Record"]
 
 _FIELD_LIMIT = 2**26  # characters of a CSV field
+_MARK = "\ufeff"  # that spreadsheets put in front
 _DELIMITERS = ",;\t|"
 _ADDED = ', "entities": '
 _decoder = json.JSONDecoder()
@@ -34,6 +36,8 @@ class Record:
 
 class Jsonl:
     """One object a line; its member ``text`` is masked, and ``entities`` is added."""
+
+    types: tuple[None] = (None,)
 
     def records(self, lines: Iterable[str]) -> Iterator[str]:
         return iter(lines)
@@ -130,12 +134,18 @@ class Csv:
     """Rows with a delimiter found in the first line; the named columns are masked.
 
     ``columns``: names of the first row, or numbers from 1. With names the first row is a header and stays; with numbers
-    alone it is a row like the others.
+    alone it is a row like the others. ``name=PERSON``: all that stands in the column is of that type.
     """
 
-    def __init__(self, columns: str) -> None:
+    def __init__(self, columns: str, known: Container[str]) -> None:
+        """``known``: the types there are."""
         csv.field_size_limit(_FIELD_LIMIT)
-        self._wanted = next(csv.reader([columns], strict=True), [])
+        self._wanted: list[str] = []
+        self.types: list[str | None] = []  # of the columns that are masked
+        for entry in next(csv.reader([columns], strict=True), []):
+            name, _, type = entry.rpartition("=")
+            self._wanted.append(name if type in known else entry)
+            self.types.append(type if type in known else None)
         self._columns: list[int] = []
         self._width = 0  # fields of the first row
         self._delimiter = ","
@@ -152,7 +162,7 @@ class Csv:
         def lent() -> Iterator[str]:
             for line in chain([first], lines):
                 taken.append(line)
-                yield line
+                yield line.removeprefix(_MARK)
 
         try:
             for _ in csv.reader(lent(), delimiter=self._delimiter, strict=True):
@@ -164,14 +174,16 @@ class Csv:
     def parse(self, raw: str) -> Record:
         if not raw.strip("\r\n"):
             return Record(raw, [])
-        [row] = csv.reader(io.StringIO(raw, newline=""), delimiter=self._delimiter, strict=True)
+        [row] = csv.reader(io.StringIO(raw.removeprefix(_MARK), newline=""), delimiter=self._delimiter, strict=True)
         if not self._width:
             self._width = len(row)
-            if self._read_header([row[0].lstrip("\ufeff"), *row[1:]]):
+            mark = re.escape(self._delimiter)
+            self._field = re.compile(f'("(?:[^"]|"")*"|[^"{mark}][^{mark}]*|){mark}')  # as csv reads it
+            if self._read_header(row):
                 return Record(raw, [])
         if len(row) != self._width:
             raise ValueError(f"{len(row)} fields, expected {self._width} as in the first row")
-        return Record(raw, [row[column] for column in self._columns], row)
+        return Record(raw, [row[column] for column in self._columns])
 
     def _read_header(self, row: Sequence[str]) -> bool:
         """Finds the columns; True where one of them is named by this row."""
@@ -194,20 +206,17 @@ class Csv:
         return self._with(record, originals)
 
     def _with(self, record: Record, texts: Sequence[str]) -> str:
+        """The row with other texts in its columns; what was quoted stays quoted."""
         if list(texts) == record.texts:
             return record.raw
-        row = list(record.parts)
+        body = record.raw.rstrip("\r\n")
+        mark = _MARK if body.startswith(_MARK) else ""
+        fields = self._field.findall(body.removeprefix(_MARK) + self._delimiter)
         for column, text in zip(self._columns, texts, strict=True):
-            row[column] = text
-        ending = record.raw[len(record.raw.rstrip("\r\n")) :]
-        return self._row(row, self._quoting(record, ending), ending)
+            fields[column] = self._written(text, fields[column].startswith('"'))
+        return mark + self._delimiter.join(fields) + record.raw[len(body) :]
 
-    def _quoting(self, record: Record, ending: str) -> Any:
-        """How the row quotes its fields: as little as needed unless another manner explains what is written."""
-        manners: tuple[Any, ...] = (csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC)
-        return next((m for m in manners if self._row(record.parts, m, ending) == record.raw), csv.QUOTE_MINIMAL)
-
-    def _row(self, row: Sequence[str], quoting: Any, ending: str) -> str:
-        out = io.StringIO(newline="")
-        csv.writer(out, delimiter=self._delimiter, lineterminator=ending, quoting=quoting).writerow(row)
-        return out.getvalue()
+    def _written(self, text: str, quoted: bool) -> str:
+        if quoted or text.startswith('"') or any(mark in text for mark in (self._delimiter, "\r", "\n")):
+            return '"' + text.replace('"', '""') + '"'
+        return text

@@ -143,8 +143,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "每行一个 JSON 对象：遮盖其 text，并加上 entities。",
     ),
     "mask.csv": (
-        "CSV: mask these columns, names of the first row or numbers from 1, separated by commas.",
-        "CSV：遮盖这些列（第一行中的列名或从 1 起的序号，以逗号分隔）。",
+        "CSV: mask these columns, names of the first row or numbers from 1; name=PERSON: all of it is that.",
+        "CSV：遮盖这些列，用第一行中的列名或从 1 起的序号，以逗号分隔；name=PERSON 表示该列全是姓名。",
     ),
     "mask.output": ("Write here instead of standard output.", "写入此文件，而不是标准输出。"),
     "mask.vault": (

@@ -79,17 +79,20 @@ class Masker:
 
     def find(self, text: str) -> list[Span]:
         """What would be masked, sorted and disjoint, in code points of ``text``."""
-        return self._find_all([text], Vault())[0]
+        return self._find_all([text], Vault(), [None])[0]
 
     def mask(self, text: str, vault: Vault | None = None) -> Masked:
         """``text`` without what is personal in it. A vault of an earlier text gives the same values the same tokens."""
         return self.mask_all([text], vault)[0]
 
-    def mask_all(self, texts: Sequence[str], vault: Vault | None = None) -> list[Masked]:
+    def mask_all(
+        self, texts: Sequence[str], vault: Vault | None = None, *, types: Sequence[str | None] | None = None
+    ) -> list[Masked]:
         """The same for texts that belong together, such as the messages of a conversation: what is found in one is
-        masked in all, and no surrogate equals anything in any of them."""
+        masked in all, and no surrogate equals anything in any of them. ``types``: for each text the type that all of it
+        is of, or None, to search it."""
         vault = Vault() if vault is None else vault
-        return self._replaced_all(texts, self._find_all(texts, vault), vault)
+        return self._replaced_all(texts, self._find_all(texts, vault, types or [None] * len(texts)), vault)
 
     def unmask(self, text: str, vault: Vault) -> str:
         return Unmasker(vault).feed(text, end=True)
@@ -98,8 +101,11 @@ class Masker:
         """Masks a text of any length that arrives in pieces."""
         return Masking(self, vault)
 
-    def _find_all(self, texts: Sequence[str], vault: Vault) -> list[list[Span]]:
-        found = [self._scanner.find(text) for text in texts]
+    def _find_all(self, texts: Sequence[str], vault: Vault, types: Sequence[str | None]) -> list[list[Span]]:
+        found = [
+            self._scanner.find(text) if type is None else _whole(text, type)
+            for text, type in zip(texts, types, strict=True)
+        ]
         for text, spans in zip(texts, found, strict=True):
             for span in spans:
                 vault.note(span.type, text[span.start : span.end])
@@ -166,7 +172,7 @@ class Masking:
         self._text += piece
         if not end and len(self._text) - self._said < self.WINDOW + LONGEST:
             return Masked("", [], self._vault)
-        [spans] = self._masker._find_all([self._text], self._vault)
+        [spans] = self._masker._find_all([self._text], self._vault, [None])
         stop = len(self._text) if end else len(self._text) - LONGEST
         for span in spans:
             if span.start < stop < span.end:
@@ -178,6 +184,12 @@ class Masking:
         cut = max(0, stop - BEFORE)
         self._text, self._said, self._before = self._text[cut:], stop - cut, self._before + cut
         return Masked(masked, there, self._vault)
+
+
+def _whole(text: str, type: str) -> list[Span]:
+    """All of a text but the space around it."""
+    start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    return [Span(start, end, type, 1.0)] if start < end else []
 
 
 def _protected(text: str, vault: Vault) -> str:

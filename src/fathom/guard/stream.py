@@ -36,6 +36,11 @@ class Unmasker:
         self._json = json
         self._held = ""
 
+    @property
+    def held(self) -> int:
+        """Characters that wait for more."""
+        return len(self._held)
+
     def feed(self, text: str, end: bool = False) -> str:
         """What can be said now; with ``end`` all of it, and the next call begins a new text."""
         raw, self._held = self._held + text, ""
