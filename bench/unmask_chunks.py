@@ -4,7 +4,7 @@ python bench/unmask_chunks.py [--runs 20000] [--seed 0]
 
 ``mismatches`` of ``runs`` random streams (hostile: look-alikes, tokens in values, tokens that begin alike, escapes),
 half of them JSON, each cut at up to 12 random places; ``mb_per_s``: UTF-8 of an ordinary masked text, in pieces of 20
-characters, by processor time of one core; ``held``: most characters ever held back, always fewer than the longest token has.
+characters, by processor time of one core; ``held``: most characters ever held back, fewer than a token has.
 """
 
 from __future__ import annotations
