@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import Any
 
 import numpy as np
@@ -192,3 +193,25 @@ def test_answers_of_one_request_share_a_grammar_but_not_its_state(grammars: Gram
 
 def test_no_grammar_no_constraint(grammars: Grammars) -> None:
     assert grammars.constraint(SamplingParams()) is None
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"json_schema": {"type": "object", "properties": {f"p{i}": {"type": "string"} for i in range(8000)}}},
+        {"json_schema": {"anyOf": [{"type": "object", "properties": {f"p{i}": {}}} for i in range(4000)]}},
+        {"json_schema": {"type": "integer", "multipleOf": 99_991}},
+        {"grammar": "start: A\nA: " + " & ".join(f"/.*{i}.*/" for i in range(60))},
+        {"regex": "|".join(f"w{i}" for i in range(30_000))},
+        {"regex": "((a{1,100}){1,100}){1,100}"},
+        {"choice": ["x" * 250_000]},
+    ],
+    ids=["many properties", "many objects", "multiples", "intersections", "alternatives", "repetitions", "a long text"],
+)
+def test_hostile_grammars_are_compiled_or_refused_in_seconds(grammars: Grammars, params: dict[str, Any]) -> None:
+    start = time.process_time()
+    try:
+        grammars.constraint(SamplingParams(**params))
+    except FathomError as error:
+        assert error.code == "grammar_invalid"  # noqa: PT017
+    assert time.process_time() - start < 3  # half a second, alone on this machine

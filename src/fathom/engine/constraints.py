@@ -23,6 +23,7 @@ __all__ = ["Constraint", "Grammars"]
 
 MAX_CHARACTERS = 2**18
 MAX_DEPTH = 64
+MAX_SYMBOLS = 20_000  # of a compiled grammar; some take quadratic time, half a second at this size
 MAX_MULTIPLE = 10**5  # multipleOf is compiled to one state a remainder, for several to one a common multiple
 _MULTIPLE_OF = re.compile(r'"multipleOf"\s*:\s*([-+]?[\d.]+(?:[eE][-+]?\d{1,3})?)')
 _ESCAPE = re.compile(r"\\u(00[0-7][0-9a-fA-F])")
@@ -81,9 +82,8 @@ class Grammars:
 
         (param,) = used
         grammar = _grammar(param, getattr(params, param))
-        matcher = llguidance.LLMatcher(
-            self._tokenizer, grammar, log_level=0, limits=llguidance.LLParserLimits(verbose_errors=False)
-        )
+        limits = llguidance.LLParserLimits(verbose_errors=False, max_grammar_size=MAX_SYMBOLS)
+        matcher = llguidance.LLMatcher(self._tokenizer, grammar, log_level=0, limits=limits)
         if matcher.is_error():
             raise _invalid(param, matcher.get_error())
         constraint = Constraint(matcher, self._vocab_size, param)
