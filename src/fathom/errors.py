@@ -122,6 +122,21 @@ CODES: dict[str, Code] = {
     ),
     "model_protected": Code(400, _REQUEST, "{name} can't be removed: {problem}", "无法删除 {name}：{problem}"),
     "pull_failed": Code(502, _SERVER, "pulling {repo}: {problem}", "下载 {repo}：{problem}"),
+    # training
+    "recipe_invalid": Code(400, _REQUEST, "recipe: {key}: {problem}", "训练配方：{key}：{problem}"),
+    "train_differs": Code(
+        400,
+        _REQUEST,
+        "the {what} is {found}, but this run has {expected}; restore it, or begin a run in another folder",
+        "{what} 为 {found}，而本次训练使用 {expected}；请恢复原来的内容，或在另一文件夹开始新的训练",
+    ),
+    "train_diverged": Code(
+        500,
+        _SERVER,
+        "the loss or its gradient is not a number at step {step}; the last good state is kept ({kept}); "
+        "lower rate.peak",
+        "第 {step} 步的损失或梯度不是数；最后的有效状态已保留（{kept}）；请降低 rate.peak",
+    ),
     # text
     "no_tokenizer": Code(
         400,

@@ -106,6 +106,10 @@ class Model(nn.Module):
             module = module._modules[part]
         return module
 
+    def weights(self, op: Op) -> list[Tensor]:
+        """The parameters and buffers of an op, in its order."""
+        return [getattr(module, name) for module, name in self._places.get(op.name, ())]
+
     @torch.no_grad()
     def initialise(self) -> None:
         """Norms 1, biases 0, matrices N(0, initializer_range)."""
@@ -134,8 +138,7 @@ class Model(nn.Module):
         buffers: dict[str, Tensor] = {}
         for op in self.program.ops:
             inputs = [buffers[v.buffer][..., v.offset : v.offset + v.width] for v in op.inputs]
-            weights = [getattr(module, name) for module, name in self._places.get(op.name, ())]
-            output = OPS[op.kind](Call(step, op.attrs, op.layer), *inputs, *weights)
+            output = OPS[op.kind](Call(step, op.attrs, op.layer), *inputs, *self.weights(op))
             self._store(buffers, op.output, output)
             if capture is not None:
                 capture(op.name, output)

@@ -50,6 +50,23 @@ class Step:
     cache: LatentCache
     form: str  # "absorbed" | "expanded"
 
+    def latent(self, layer: int, rows: Tensor) -> Tensor:
+        """What the new rows (B, T, R + rope) attend to: (B, S, R + rope)."""
+        return self.cache.append(layer, rows)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+        """q (B, T, H, d), k (B, S, H, d), v (B, S, H, e) -> (B, T, H, e); the T queries are the last of S positions."""
+        new, total = q.shape[1], k.shape[1]
+        mask = None
+        if 1 < new < total:
+            mask = torch.ones(new, total, dtype=torch.bool, device=q.device).tril(total - new)
+        q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=new == total, scale=scale)
+        return out.transpose(1, 2)
+
+    def routed(self, scores: Tensor, ids: Tensor) -> None:
+        """Sees every choice: scores (B, T, E), ids (B, T, K). Training balances by it."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -88,28 +105,17 @@ def rope(call: Call, x: Tensor) -> Tensor:
 def latent_attention(call: Call, q: Tensor, kv: Tensor, kv_b: Tensor) -> Tensor:
     heads, nope, v, rank = (call.attrs[name] for name in ("heads", "nope", "v", "rank"))
     q = q.unflatten(-1, (heads, -1))  # (B, T, H, nope + rope)
-    kv = call.step.cache.append(call.layer or 0, kv)  # (B, S, R + rope)
+    kv = call.step.latent(call.layer or 0, kv)  # (B, S, R + rope)
     if call.step.form == "absorbed":  # queries move into the latent space, where the cache itself is keys and values
         w_uk, w_uv = kv_b.unflatten(0, (heads, nope + v)).split([nope, v], dim=1)  # (H, nope, R), (H, v, R)
         q = torch.cat([torch.einsum("bthd,hdr->bthr", q[..., :nope], w_uk), q[..., nope:]], dim=-1)
         keys = kv[:, :, None].expand(-1, -1, heads, -1)  # (B, S, H, R + rope)
-        latent = _attend(q, keys, keys[..., :rank], call.attrs["scale"])  # (B, T, H, R)
+        latent = call.step.attend(q, keys, keys[..., :rank], call.attrs["scale"])  # (B, T, H, R)
         return torch.einsum("bthr,hvr->bthv", latent, w_uv).flatten(-2)
     c_kv, k_pe = kv.split([rank, kv.shape[-1] - rank], dim=-1)
     k_nope, values = F.linear(c_kv, kv_b).unflatten(-1, (heads, nope + v)).split([nope, v], dim=-1)  # (B, S, H, .)
     keys = torch.cat([k_nope, k_pe[:, :, None].expand(-1, -1, heads, -1)], dim=-1)
-    return _attend(q, keys, values, call.attrs["scale"]).flatten(-2)
-
-
-def _attend(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-    """q (B, T, H, d), k (B, S, H, d), v (B, S, H, e) -> (B, T, H, e); the T queries are the last of the S positions."""
-    new, total = q.shape[1], k.shape[1]
-    mask = None
-    if 1 < new < total:
-        mask = torch.ones(new, total, dtype=torch.bool, device=q.device).tril(total - new)
-    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=new == total, scale=scale)
-    return out.transpose(1, 2)
+    return call.step.attend(q, keys, values, call.attrs["scale"]).flatten(-2)
 
 
 def mlp(_: Call, x: Tensor, gate: Tensor, up: Tensor, down: Tensor) -> Tensor:
@@ -124,6 +130,7 @@ def router(call: Call, x: Tensor, weight: Tensor, bias: Tensor | None = None) ->
     if call.attrs["method"] != "greedy":
         choice = _best_groups(choice, call.attrs)
     ids = _top(choice, call.attrs["top_k"])  # (B, T, K)
+    call.step.routed(scores, ids)
     gate = scores.gather(-1, ids)  # never the biased scores
     if call.attrs["norm_topk_prob"]:
         gate = gate / (gate.sum(-1, keepdim=True) + 1e-20)
