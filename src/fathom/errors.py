@@ -123,7 +123,6 @@ CODES: dict[str, Code] = {
     "model_protected": Code(400, _REQUEST, "{name} can't be removed: {problem}", "无法删除 {name}：{problem}"),
     "pull_failed": Code(502, _SERVER, "pulling {repo}: {problem}", "下载 {repo}：{problem}"),
     # training
-    "recipe_invalid": Code(400, _REQUEST, "recipe: {key}: {problem}", "训练配方：{key}：{problem}"),
     "train_differs": Code(
         400,
         _REQUEST,

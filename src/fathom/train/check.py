@@ -28,7 +28,7 @@ def bits_per_byte(
     windows = list(_windows(documents, length, controls))
     batch = max(1, _WINDOWS // length)
     total = sum(nats(network, np.stack(windows[at : at + batch])) for at in range(0, len(windows), batch))
-    return total / math.log(2) / max(text_bytes, 1)
+    return float(total / math.log(2) / max(text_bytes, 1))
 
 
 def _windows(

@@ -307,7 +307,7 @@ class Trainer:
         config = self.model.config
         controls = [config.bos_token_id or 0, *config.eos_token_ids]
         nbytes = int(str(tokens.meta["bytes"]))
-        return bits_per_byte(self.plain, documents, nbytes, self.recipe.check.length, controls)
+        return float(bits_per_byte(self.plain, documents, nbytes, self.recipe.check.length, controls))
 
     def _export(self) -> Path:
         target = self.folder / "model"
@@ -333,7 +333,7 @@ class Trainer:
 def _resolved(recipe: Recipe, objective: str) -> Recipe:
     """``sft`` starts from weights and learns answers unless a phase says otherwise; ``pretrain`` learns all tokens."""
     if objective == "sft" and recipe.model.fresh:
-        raise FathomError("recipe_invalid", key="model.fresh", problem="fine-tuning starts from weights")
+        raise FathomError("recipe_invalid", path="recipe", key="model.fresh", problem="fine-tuning starts from weights")
     answers_only = objective == "sft"
     phases = [
         replace(p, assistant_only=answers_only if p.assistant_only is None else p.assistant_only) for p in recipe.phase

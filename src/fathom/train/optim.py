@@ -116,7 +116,10 @@ class Optimizer:
         return (p for group in self._adam.param_groups for p in group["params"])
 
     def _adam_states(self) -> Iterator[dict[str, Tensor]]:
-        return (dict(self._adam.state[p]) for p in self._adam_parameters())
+        """Zeros before the first step."""
+        for p in self._adam_parameters():
+            fresh = {"step": torch.zeros(()), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+            yield dict(self._adam.state.get(p) or fresh)
 
 
 def _count(p: Tensor) -> int:

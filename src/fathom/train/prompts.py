@@ -22,7 +22,9 @@ class Prompts:
         template = ChatTemplate.of(self._tokenizer)
         for text in texts:
             if template is None:
-                raise FathomError("recipe_invalid", key="check.prompts", problem="the tokenizer has no chat template")
+                raise FathomError(
+                    "recipe_invalid", path="recipe", key="check.prompts", problem="the tokenizer has no chat template"
+                )
             prompt = template.render([{"role": "user", "content": text}], add_generation_prompt=True)
             self.ids.append(list(prompt))
 

@@ -129,7 +129,7 @@ def _apply(raw: dict[str, Any], setting: str) -> None:
     """``phase.0.rows=64`` reaches into lists too."""
     key, equals, text = setting.partition("=")
     if not equals or not key:
-        raise FathomError("recipe_invalid", key=setting, problem="expected KEY=VALUE")
+        raise FathomError("recipe_invalid", path="recipe", key=setting, problem="expected KEY=VALUE")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except ValueError:
@@ -142,25 +142,25 @@ def _apply(raw: dict[str, Any], setting: str) -> None:
         elif isinstance(place, dict):
             place = place.setdefault(part, {})
     if not isinstance(place, dict):
-        raise FathomError("recipe_invalid", key=key, problem="there is no such place")
+        raise FathomError("recipe_invalid", path="recipe", key=key, problem="there is no such place")
     place[last] = value
 
 
 def _build(kind: Any, raw: Any, where: str) -> Any:
     """A dataclass, tuple, map or plain value of the annotated type; a string is never read as a number."""
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         if not isinstance(raw, dict):
-            raise FathomError("recipe_invalid", key=where, problem="expected a table")
+            raise FathomError("recipe_invalid", path="recipe", key=where, problem="expected a table")
         hints, known = get_type_hints(kind), {f.name: f for f in fields(kind)}
         prefix = f"{where}." if where else ""
         for name in raw:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1, 0.4)
                 problem = f"unknown key; did you mean {near[0]}?" if near else f"unknown key; known: {', '.join(known)}"
-                raise FathomError("recipe_invalid", key=prefix + name, problem=problem)
+                raise FathomError("recipe_invalid", path="recipe", key=prefix + name, problem=problem)
         for name, f in known.items():
             if name not in raw and f.default is MISSING and f.default_factory is MISSING:
-                raise FathomError("recipe_invalid", key=prefix + name, problem="missing")
+                raise FathomError("recipe_invalid", path="recipe", key=prefix + name, problem="missing")
         return kind(**{name: _build(hints[name], value, prefix + name) for name, value in raw.items()})
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
@@ -174,13 +174,15 @@ def _build(kind: Any, raw: Any, where: str) -> Any:
         return float(raw)
     if origin is None and type(raw) is kind:
         return raw
-    raise FathomError("recipe_invalid", key=where, problem=f"{raw!r} is no {getattr(kind, '__name__', kind)}")
+    raise FathomError(
+        "recipe_invalid", path="recipe", key=where, problem=f"{raw!r} is no {getattr(kind, '__name__', kind)}"
+    )
 
 
 def _check(recipe: Recipe) -> None:
     def need(holds: bool, key: str, problem: str) -> None:
         if not holds:
-            raise FathomError("recipe_invalid", key=key, problem=problem)
+            raise FathomError("recipe_invalid", path="recipe", key=key, problem=problem)
 
     run, rate, check = recipe.run, recipe.rate, recipe.check
     need(bool(recipe.phase), "phase", "at least one is needed")
