@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .mask_files import Tally
 
-__all__ = ["mask"]
+__all__ = ["mask", "masker_of", "open_key"]
 
 
 def mask(
@@ -62,14 +62,14 @@ def mask(
         from fathom.guard import Vault
 
         assert vault is not None
-        pairs = Vault.load(vault, _key())
+        pairs = Vault.load(vault, open_key())
         with files.source(file, drawn=drawn) as source, files.destination(output, private=True) as (write, _):
             try:
                 files.restore(source, form(), pairs, write)
             except BrokenPipeError:
                 raise typer.Exit from None
         return
-    masker, operators = _masker(operator or [], types, dictionary, pattern or [], allow)
+    masker, operators = masker_of(operator or [], types, dictionary, pattern or [], allow)
     checked = vault is not None and "surrogate" in operators
     if checked and output is None:
         raise FathomError("parameter_invalid", param="--operator", problem="surrogate with --vault needs -o FILE")
@@ -113,16 +113,16 @@ def _opened(path: Path | None) -> Vault:
     """The vault in a file, to go on with; a new one where there is none."""
     from fathom.guard import Vault
 
-    return Vault.load(path, _key()) if path is not None and path.exists() else Vault()
+    return Vault.load(path, open_key()) if path is not None and path.exists() else Vault()
 
 
 def _save(vault: Vault, path: Path | None, expires: float | None) -> None:
     if path is not None:
         until = None if expires is None else datetime.now(UTC) + timedelta(days=expires)
-        vault.save(path, _key(), expires=until)
+        vault.save(path, open_key(), expires=until)
 
 
-def _key() -> bytes:
+def open_key() -> bytes:
     from fathom.guard.keyfile import key_path, vault_key
 
     key, made = vault_key()
@@ -131,7 +131,7 @@ def _key() -> bytes:
     return key
 
 
-def _masker(
+def masker_of(
     given: Iterable[str], types: str | None, dictionary: Path | None, patterns: Iterable[str], allow: Path | None
 ) -> tuple[Masker, set[str]]:
     """The masker, and the operators it uses: ``--operator partial --operator EMAIL=hash``."""
@@ -163,7 +163,7 @@ def _masker(
         dictionary=own,
         patterns=expressions,
         allow=list(_lines(allow)),
-        key=hmac.digest(_key(), b"fathom mask: hash", "sha256") if "hash" in used else None,
+        key=hmac.digest(open_key(), b"fathom mask: hash", "sha256") if "hash" in used else None,
     )
     return masker, used
 

@@ -132,6 +132,52 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "serve.key": ("File with the API key (or FATHOM_API_KEY).", "存放 API 密钥的文件（也可用 FATHOM_API_KEY）。"),
     "serve.ready": ("{model} at {url}/v1 (Ctrl-C ends)", "{model} 位于 {url}/v1（Ctrl-C 结束）"),
+    # serve --upstream
+    "gateway.upstream": (
+        "No model of its own: a privacy gateway in front of this API, e.g. https://api.example.com/v1.",
+        "不运行模型，而是作为此 API 前的隐私网关，如 https://api.example.com/v1。",
+    ),
+    "gateway.key": (
+        "File with the upstream's key (or FATHOM_UPSTREAM_KEY); else the client's own is passed on.",
+        "存放上游密钥的文件（也可用 FATHOM_UPSTREAM_KEY）；否则转发客户端自己的密钥。",
+    ),
+    "gateway.timeout": (
+        "Longest silence of the upstream; default: 300.",
+        "上游最长的静默时间；默认 300。",
+    ),
+    "gateway.operator": (
+        "placeholder or surrogate; TYPE=NAME for one type. May be given again.",
+        "placeholder 或 surrogate；TYPE=NAME 只用于一类。可重复给出。",
+    ),
+    "gateway.attachments": (
+        "Images, sound and files in a request: refuse (default), pass, or redact (leave them out).",
+        "请求中的图片、音频和文件：refuse（拒绝，默认）、pass（放行）或 redact（去掉）。",
+    ),
+    "gateway.leaks": (
+        "Personal data in answers that the request did not hold: warn (default), mask, block or off.",
+        "回答中请求未提供的个人信息：warn（提示，默认）、mask（遮盖）、block（拦截）或 off（不查）。",
+    ),
+    "gateway.vault_dir": (
+        "Keep what was masked for previous_response_id, encrypted (key: as for fathom mask --vault).",
+        "为 previous_response_id 加密保存被遮盖的内容（密钥同 fathom mask --vault）。",
+    ),
+    "gateway.vault_ttl": (
+        "How long it is kept there; default: 3600.",
+        "在那里保存多久；默认 3600。",
+    ),
+    "gateway.page": (
+        "Show the last requests as they left at /privacy, behind a token; kept in memory only.",
+        "在 /privacy 显示最近的请求外发时的样子，凭令牌访问；只保存在内存中。",
+    ),
+    "gateway.ready": (
+        "gateway at {url}/v1 to {upstream} (Ctrl-C ends)\n"
+        "  OpenAI clients:    OPENAI_BASE_URL={url}/v1\n"
+        "  Anthropic clients: ANTHROPIC_BASE_URL={url}",
+        "网关位于 {url}/v1，转发至 {upstream}（Ctrl-C 结束）\n"
+        "  OpenAI 客户端：    OPENAI_BASE_URL={url}/v1\n"
+        "  Anthropic 客户端： ANTHROPIC_BASE_URL={url}",
+    ),
+    "gateway.page_at": ("  What left:         {url}", "  外发内容：         {url}"),
     # mask
     "mask": (
         "Mask personal data and secrets in a text, JSONL or CSV file; --restore puts them back.",

@@ -1,4 +1,4 @@
-"""``fathom serve``: the OpenAI-compatible API over one model."""
+"""``fathom serve``: the OpenAI-compatible API over one model, or the privacy gateway in front of another server."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from fathom.errors import FathomError
+
 from .console import note
-from .conversation import load_model
 from .convert import chosen
+from .gateway import Asked, run_gateway
 from .messages import say
 from .options import CacheDtype, Context, Dtype, Dummy, Model, Threads
 
@@ -30,13 +32,56 @@ def serve(
     threads: Threads = None,
     limit: Annotated[list[str] | None, typer.Option(metavar="NAME=N", help=say("serve.limit"))] = None,
     api_key_file: Annotated[Path | None, typer.Option(metavar="FILE", help=say("serve.key"))] = None,
+    upstream: Annotated[
+        str | None, typer.Option(metavar="URL", help=say("gateway.upstream"), envvar="FATHOM_UPSTREAM")
+    ] = None,
+    upstream_key_file: Annotated[Path | None, typer.Option(metavar="FILE", help=say("gateway.key"))] = None,
+    upstream_timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=1, help=say("gateway.timeout"))
+    ] = None,
+    types: Annotated[str | None, typer.Option(metavar="LIST", help=say("mask.types"))] = None,
+    operator: Annotated[list[str] | None, typer.Option(metavar="NAME", help=say("gateway.operator"))] = None,
+    dictionary: Annotated[Path | None, typer.Option(metavar="FILE", help=say("mask.dict"))] = None,
+    pattern: Annotated[list[str] | None, typer.Option(metavar="X", help=say("mask.pattern"))] = None,
+    allow: Annotated[Path | None, typer.Option(metavar="FILE", help=say("mask.allow"))] = None,
+    attachments: Annotated[str | None, typer.Option(metavar="POLICY", help=say("gateway.attachments"))] = None,
+    leaks: Annotated[str | None, typer.Option(metavar="POLICY", help=say("gateway.leaks"))] = None,
+    vault_dir: Annotated[Path | None, typer.Option(metavar="DIR", help=say("gateway.vault_dir"))] = None,
+    vault_ttl: Annotated[float | None, typer.Option(metavar="SECONDS", min=1, help=say("gateway.vault_ttl"))] = None,
+    privacy_page: Annotated[bool, typer.Option("--privacy-page", help=say("gateway.page"))] = False,
 ) -> None:
     from fathom.guard.limits import Limits
-    from fathom.hub.store import resolve
     from fathom.server.process import read_api_key
-    from fathom.server.serve import serve as run
 
     limits = Limits.of(limit or ())
+    asked = Asked(
+        upstream_key_file=upstream_key_file,
+        upstream_timeout=upstream_timeout,
+        types=types,
+        operator=operator or None,
+        dictionary=dictionary,
+        pattern=pattern or None,
+        allow=allow,
+        attachments=attachments,
+        leaks=leaks,
+        vault_dir=vault_dir,
+        vault_ttl=vault_ttl,
+        privacy_page=privacy_page or None,
+    )
+    if upstream is not None:
+        if dummy is not None:
+            raise FathomError("parameter_invalid", param="--upstream", problem="not together with a model")
+        key = read_api_key(api_key_file)
+        raise typer.Exit(run_gateway(upstream, asked, host=host, port=port, api_key=key, limits=limits))
+    for name, value in asked._asdict().items():
+        if value is not None:
+            problem = "goes with --upstream only"
+            raise FathomError("parameter_invalid", param=f"--{name.replace('_', '-')}", problem=problem)
+    from fathom.hub.store import resolve
+    from fathom.server.serve import serve as run
+
+    from .conversation import load_model
+
     path = chosen(model, dummy, dtype)
     resolve(path)  # a name that does not exist is no address to announce
     load = {"model": path, "dtype": dtype, "cache_dtype": cache_dtype, "max_context": context, "threads": threads}

@@ -2,7 +2,7 @@
 
 Plain ASGI, outermost, so that it sees what the framework answers by itself too. On a loopback address only local names
 are accepted as Host: a web page whose name was re-bound to 127.0.0.1 sends its own name and is turned away. The log
-holds method, path, status and time; never a body, never a query.
+holds method, route, status and time; never a body, never a query.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class Gate:
                 await error_response(error)(scope, receive, tagged)
         finally:
             took_s = time.perf_counter() - start_s
-            log.info("%s %s %r %d %.3f s", request_id, scope["method"], scope["path"], status, took_s)
+            path = getattr(scope.get("route"), "path", "no route")  # as declared: a path may hold anything
+            log.info("%s %s %r %d %.3f s", request_id, scope["method"], path, status, took_s)
 
     def _check(self, path: str, headers: Headers) -> None:
         host = headers.get("host", "")
@@ -84,8 +85,9 @@ class Gate:
             raise FathomError("host_refused", found=host)
         if self.api_key is not None and path not in _OPEN_PATHS:
             scheme, _, key = headers.get("authorization", "").partition(" ")
-            same = hmac.compare_digest(key.strip(" ").encode("latin-1"), self.api_key.encode())
-            if scheme.lower() != "bearer" or not same:
+            if scheme.lower() != "bearer":
+                key = headers.get("x-api-key", "")  # as Anthropic's clients send it
+            if not hmac.compare_digest(key.strip(" ").encode("latin-1"), self.api_key.encode()):
                 raise FathomError("api_key_invalid")
 
 

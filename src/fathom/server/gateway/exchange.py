@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
 
 import httpx
 from fastapi import Request
@@ -37,6 +39,7 @@ __all__ = ["FORMATS", "Format", "forward", "pass_through"]
 log = logging.getLogger("fathom.server")
 T = TypeVar("T")
 _LONG = 2**15  # bytes of a body that is masked beside the event loop, not in it
+_PAGE = re.compile(r"(?:limit|after|after_id|before_id)=[\w.:/-]{1,128}", re.ASCII)  # of a list, in a query
 _GONE = 499  # nobody reads it; nginx's number for a client that left
 
 
@@ -184,8 +187,9 @@ async def pass_through(request: Request, path: str) -> Response:
     headers = gateway.upstream.headers(request.headers, anthropic="anthropic-version" in request.headers)
 
     async def ask() -> Response:
-        query = f"?{request.url.query}" if request.url.query else ""
-        async with gateway.upstream.call("GET", path + query, headers) as answer:
+        pages = {name: value for name, value in request.query_params.items() if _PAGE.fullmatch(f"{name}={value}")}
+        query = f"?{urlencode(pages)}" if pages else ""
+        async with gateway.upstream.call("GET", quote(path) + query, headers) as answer:
             raw = await gateway.upstream.read(answer)
             kind = "application/json" if parsed(raw) is not None else "text/plain; charset=utf-8"
             return Response(raw, answer.status_code, {**passed_back(answer.headers), "content-type": kind})
