@@ -10,6 +10,7 @@
 #include "automaton.h"
 #include "fold.h"
 #include "keccak.h"
+#include "machines.h"
 #include "numbers.h"
 #include "runs.h"
 
@@ -63,8 +64,7 @@ NB_MODULE(_guard, m) {
       [](nb::str text, int32_t least) { return table(guard::words(Text(text.ptr()), least), 2); },
       nb::arg("text"), nb::arg("least"));
   m.def(
-      "hex_marks",
-      [](nb::str text) { return table(guard::hex_marks(Text(text.ptr())), 1); }, nb::arg("text"));
+      "machines", [](nb::str text) { return table(guard::machines(Text(text.ptr())), 3); }, nb::arg("text"));
   m.def(
       "eip55",
       [](const std::string& hex) {

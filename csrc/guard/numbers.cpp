@@ -73,8 +73,9 @@ class Reader {
         i = end;
       } else if (numeral(c) >= 0) {
         Py_ssize_t end = numerals_end(i);
-        if (end > i) numerals(i, end);
+        if (end > i) numerals(i);
         i = std::max(end, i + 1);
+        while (i < text_.size() && numeral(text_[i]) >= 0) ++i;
       } else {
         ++i;
       }
@@ -87,7 +88,8 @@ class Reader {
   bool part(uint32_t c, bool chinese) const { return is_alnum(c) || (chinese && numeral(c) >= 0); }
 
   Py_ssize_t word_end(Py_ssize_t i, bool chinese) const {
-    while (i < text_.size() && part(text_[i], chinese)) ++i;
+    Py_ssize_t most = std::min(text_.size(), chinese ? i + kLongest + 1 : text_.size());
+    while (i < most && part(text_[i], chinese)) ++i;
     return i;
   }
 
@@ -119,10 +121,10 @@ class Reader {
     return chinese >= 3 && count >= kNumerals ? end : start;
   }
 
-  void numerals(Py_ssize_t start, Py_ssize_t end) {
-    // Digits before belong to it: 138零零一三八零零零.
-    while (start > 0 && is_digit(text_[start - 1])) --start;
-    if (end - start <= 3 * kLongest) walk(start, word_end(start, true), true);
+  void numerals(Py_ssize_t start) {
+    Py_ssize_t least = std::max<Py_ssize_t>(0, start - kLongest);
+    while (start > least && is_digit(text_[start - 1])) --start;  // digits before belong to it: 138零零一三八零零零
+    if (!is_alnum(at(start - 1))) walk(start, word_end(start, true), true);
   }
 
   void walk(Py_ssize_t start, Py_ssize_t end, bool chinese) {

@@ -71,19 +71,4 @@ std::vector<Word> words(const Text& text, int32_t least) {
   return found;
 }
 
-std::vector<int32_t> hex_marks(const Text& text) {
-  std::vector<int32_t> found;
-  const Py_ssize_t n = text.size();
-  for (Py_ssize_t i = 0; i + 1 < n; ++i) {
-    uint32_t mark = text[i];
-    if (mark != ':' && mark != '-' && mark != '.') continue;
-    Py_ssize_t k = i + 1;
-    while (k < n && k - i <= 5 && (is_digit(text[k]) || (text[k] | 32) - 'a' < 6u)) ++k;
-    Py_ssize_t digits = k - i - 1;
-    if (k < n && text[k] == mark && (mark == ':' ? digits <= 4 : digits == (mark == '-' ? 2 : 4)))
-      found.push_back(int32_t(i));
-  }
-  return found;
-}
-
 }  // namespace guard

@@ -24,8 +24,4 @@ struct Word {
 // Maximal words of [0-9A-Za-z] with at least `least` characters.
 std::vector<Word> words(const Text& text, int32_t least);
 
-// Where hexadecimal digits stand between two marks as in addresses of machines: ":" and up to four, "-" and two, "." and
-// four; the place of the first mark.
-std::vector<int32_t> hex_marks(const Text& text);
-
 }  // namespace guard

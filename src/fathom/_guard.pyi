@@ -14,8 +14,8 @@ def numbers(text: str, today: int) -> NDArray[np.int32]:
 def words(text: str, least: int) -> NDArray[np.int32]:
     """(n, 2): start and end of every word of [0-9A-Za-z] with at least so many characters."""
 
-def hex_marks(text: str) -> NDArray[np.int32]:
-    """Places of the first of two marks with hexadecimal digits between them, as in MAC and IPv6 addresses."""
+def machines(text: str) -> NDArray[np.int32]:
+    """(n, 3): start, end, kind of what looks like 0: an IPv6 address, 1: a MAC address, 2: one in three fours."""
 
 def eip55(hex: str) -> bool:
     """Whether 40 hexadecimal digits are written in the case that EIP-55 asks for."""

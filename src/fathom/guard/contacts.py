@@ -10,31 +10,54 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from fathom._guard import hex_marks
+from fathom._guard import machines
 
 from .context import AGAINST
 from .page import Found, Page
 
 __all__ = ["WORDS", "find"]
 
-WORDS = {"at": ["(at)", "[at]", "{at}", "<at>", "艾特", " dot ", "(dot)", "[dot]", "{dot}"]}
+WORDS = {"at": [" at ", "(at)", "[at]", "{at}", "<at>", "艾特"]}
 
 _LATIN = "0-9A-Za-z\u00c0-\u024f"
-_LOCAL = re.compile(rf"[{_LATIN}._%+'-]{{0,64}}\Z")
+_LOCAL = re.compile(rf"[{_LATIN}._%+'-]{{1,64}}\Z")
 _TLD = r"(?:[A-Za-z]{2,24}|xn--[0-9A-Za-z-]{2,59})(?![0-9A-Za-z])"
-_DOMAIN = re.compile(rf" ?@ ?((?:[{_LATIN}](?:[{_LATIN}-]{{0,61}}[{_LATIN}])?[.。]){{1,8}}{_TLD})")
+_DOMAIN = re.compile(rf"@ ?((?:[{_LATIN}](?:[{_LATIN}-]{{0,61}}[{_LATIN}])?[.。]){{1,8}}{_TLD})")
 _HAN_DOMAIN = re.compile(
-    r"@((?:[0-9A-Za-z\u4e00-\u9fff-]{1,30}\.){1,4}(?:中国|公司|网络|网址|商城|集团|我爱你|手机|中文网|公益|政务|com|cn|net|org)"
-    r"(?![0-9A-Za-z]))"
+    r"@((?:[0-9A-Za-z\u4e00-\u9fff-]{1,30}\.){1,4}"
+    r"(?:中国|公司|网络|网址|商城|集团|我爱你|手机|中文网|公益|政务|(?:com|cn|net|org)(?![0-9A-Za-z])))"
 )
-_FILES = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|js|ts|css|html?|json|py|md|txt|xml|ya?ml|so|whl)\Z", re.IGNORECASE)
 _HAN_LOCAL = re.compile(r"[\u4e00-\u9fff]{1,8}\Z")
-_AT = r"(?: ?(?:\(at\)|\[at\]|\{at\}|<at>|艾特) ?| at )"
+_FILES = frozenset(
+    [
+        "png",
+        "jpg",
+        "jpeg",
+        "gif",
+        "svg",
+        "webp",
+        "js",
+        "ts",
+        "css",
+        "htm",
+        "html",
+        "json",
+        "py",
+        "md",
+        "txt",
+        "xml",
+        "yml",
+        "yaml",
+        "so",
+        "whl",
+    ]
+)
 _DOT = r"(?: ?(?:\(dot\)|\[dot\]|\{dot\}|<dot>|点) ?| dot |\.)"
-_SPELT = re.compile(
-    rf"(?<![0-9A-Za-z._%+-])[0-9A-Za-z](?:[0-9A-Za-z_%+-]|{_DOT}){{0,40}}(?P<at>{_AT})"
-    rf"[0-9A-Za-z-]{{1,40}}(?:(?P<dot>{_DOT})[0-9A-Za-z-]{{1,40}}?){{0,3}}{_DOT}"
-    r"(?:com|cn|net|org|edu|gov|io|co|uk|de|fr|hk|tw|info|me|jp|eu|us|ca|au|app|dev|xyz|top|vip)(?![0-9A-Za-z])",
+_SPELT_LOCAL = re.compile(rf"(?<![0-9A-Za-z._%+-])[0-9A-Za-z](?:[0-9A-Za-z_%+-]|{_DOT}){{0,40}} ?\Z", re.IGNORECASE)
+_SPELT_DOMAIN = re.compile(
+    rf" ?[0-9A-Za-z-]{{1,40}}(?:{_DOT}[0-9A-Za-z-]{{1,40}}){{0,3}}?(?P<dot>{_DOT})"
+    r"(?:com|cn|net|org|edu|gov|io|co|uk|de|fr|hk|tw|info|me|jp|eu|us|ca|au|app|dev|xyz|top|vip)"
+    rf"(?:{_DOT}(?:cn|uk|hk|tw|jp|au))?(?![0-9A-Za-z])",
     re.IGNORECASE,
 )
 
@@ -52,14 +75,7 @@ _PARAMETERS = re.compile(
 
 _IPV4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za-z]|\.[0-9])")
 _NOBODY = re.compile(r"127\.|0\.0\.0\.0|255\.|2(?:2[4-9]|3[0-9])\.")  # loopback, masks, multicast
-_MAC = re.compile(
-    r"(?<![0-9A-Za-z:.-])(?:[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}|"
-    r"[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2})(?![0-9A-Za-z]|[:.-][0-9A-Fa-f])"
-)
-_IPV6 = re.compile(
-    r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}|:)(?::[0-9A-Fa-f]{0,4}){1,8}(?:(?<=:)[0-9]{1,3}(?:\.[0-9]{1,3}){3})?"
-    r"(?:%[0-9A-Za-z]{1,15})?(?![0-9A-Za-z]|:[0-9A-Fa-f:])"
-)
+_ZONE = re.compile("%[0-9A-Za-z]{1,15}")
 
 
 def find(page: Page) -> Iterator[Found]:
@@ -67,29 +83,31 @@ def find(page: Page) -> Iterator[Found]:
     yield from _spelt_emails(page)
     yield from _urls(page)
     yield from _ipv4(page)
-    yield from _hexadecimal(page)
+    yield from _machines(page)
 
 
 def _emails(page: Page) -> Iterator[Found]:
     text, at = page.text, -1
     while (at := text.find("@", at + 1)) >= 0:
-        space = at > 0 and text[at - 1] == " "
-        domain = _DOMAIN.match(text, at - space)
+        left = at - (at > 0 and text[at - 1] == " ")  # zhang @ example.com
+        if not left or text[left - 1] in "@ ":
+            continue
+        domain = _DOMAIN.match(text, at)
         han = _HAN_DOMAIN.match(text, at) if domain is None else None
         if domain is None and han is None:
             continue
-        left = at - space
         local = _LOCAL.search(text, max(0, left - 64), left)
         start = local.start() if local else left
         while start < left and not text[start].isalnum():
             start += 1
         if domain is not None and start < left:
-            if _FILES.search(domain[1]) or (text[start:left] == "git" and text[domain.end() : domain.end() + 1] == ":"):
+            name = domain[1]
+            if name.rpartition(".")[2].lower() in _FILES or text[start:left] == "git":
                 continue
-            end = domain.end() if "。" not in domain[1] else _before_sentence(domain)
+            end = domain.end() if "。" not in name else _before_sentence(domain)
             if end:
-                yield Found(start, end, "EMAIL", 0.8 if space or text[at + 1] == " " else 0.95)
-        elif han is not None:
+                yield Found(start, end, "EMAIL", 0.8 if left < at or text[at + 1] == " " else 0.95)
+        elif han is not None and left == at:
             if start == left and (local := _HAN_LOCAL.search(text, max(0, left - 8), left)) is not None:
                 start = local.start()
             if start < left:
@@ -105,23 +123,20 @@ def _before_sentence(domain: re.Match[str]) -> int:
 
 
 def _spelt_emails(page: Page) -> Iterator[Found]:
-    done = 0
-    for word in page.words.get("at", ()):
-        if word.start < done:
+    text = page.text
+    for start, end, _ in page.words.get("at", ()):
+        domain = _SPELT_DOMAIN.match(text, end)
+        if domain is None or (text[start] == " " and domain["dot"] == "."):  # "meet me at example.com" is none
             continue
-        for match in _SPELT.finditer(page.text, max(done, word.start - 60), word.end + 90):
-            plain = match["at"].strip().lower() == "at"
-            if match.end() > word.start and not (
-                plain and "dot" not in match[0][match.end("at") - match.start() :].lower()
-            ):
-                done = match.end()
-                yield Found(match.start(), match.end(), "EMAIL", 0.8)
-                break
+        if (local := _SPELT_LOCAL.search(text, max(0, start - 64), start)) is not None:
+            yield Found(local.start(), domain.end(), "EMAIL", 0.8)
 
 
 def _urls(page: Page) -> Iterator[Found]:
     text, at = page.text, -1
     while (at := text.find("://", at + 1)) >= 0:
+        if not at or not text[at - 1].isalnum():
+            continue
         scheme = _SCHEME.search(text, max(0, at - 16), at)
         rest = _URL_REST.match(text, at)
         if scheme is None or rest is None:
@@ -154,28 +169,19 @@ def _ipv4(page: Page) -> Iterator[Found]:
             yield Found(*match.span(), "IP", score)
 
 
-def _hexadecimal(page: Page) -> Iterator[Found]:
-    text, done = page.text, 0
-    for mark in hex_marks(text).tolist():
-        if mark < done:
-            continue
-        left = max(done, mark - 45)
-        for pattern, type in ((_MAC, "MAC"), (_IPV6, "IP")):
-            match = next((m for m in pattern.finditer(text, left, mark + 70) if m.end() > mark), None)
-            if match is None or match.start() > mark or (type == "IP" and not _is_ipv6(match[0])):
-                continue
-            done = match.end()
-            if type == "MAC" and "." in match[0] and "MAC" not in page.labels.of(*match.span()):
-                continue
-            yield Found(*match.span(), type, 0.9)
-            break
+def _machines(page: Page) -> Iterator[Found]:
+    for start, end, kind in machines(page.text).tolist():
+        if kind == 0:
+            if _is_ipv6(page.text[start:end]):
+                zone = _ZONE.match(page.text, end)
+                yield Found(start, zone.end() if zone else end, "IP", 0.9)
+        elif kind == 1 or "MAC" in page.labels.of(start, end):
+            yield Found(start, end, "MAC", 0.9)
 
 
 def _is_ipv6(address: str) -> bool:
-    if address.count(":") < 2 or not any(map(str.isdigit, address)):
-        return False
     try:
         found = ipaddress.IPv6Address(address)
     except ValueError:
         return False
-    return not (found.is_loopback or found.is_unspecified) and (address.count(":") >= 3 or len(address) > 6)
+    return any(map(str.isdigit, address)) and not (found.is_loopback or found.is_unspecified) and len(address) > 5

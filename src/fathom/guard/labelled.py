@@ -63,6 +63,7 @@ _BACK = {
     for type, shape in _SHAPES.items()
     if type in ("PASSPORT", "CN_PERMIT", "DRIVER_LICENCE", "CN_SOCIAL_SECURITY", "MEDICAL_RECORD", "BANK_ACCOUNT")
 }
+_REACH = 40  # characters between a label and the end of a value before it, or the beginning of one behind it
 _JOINED = re.compile(_JOIN, re.IGNORECASE)
 _SPREAD = _pattern(_LOOSE)
 _ACCOUNT = re.compile(r"@?([0-9A-Za-z][0-9A-Za-z_.-]{2,31})")
@@ -72,7 +73,9 @@ _SURE_JOIN = re.compile(r"[:=@]|是|为|号|is\b|id\b", re.IGNORECASE)
 def find(page: Page) -> Iterator[Found]:
     for type, shape in _SHAPES.items():
         for start, end in page.labels.named(type):
-            found = _forward(page.text, end, type, shape) or _backward(page.text, start, type, shape)
+            found = _forward(page.text, end, type, shape) if page.has_number(end, end + _REACH) else None
+            if found is None and type in _BACK and page.has_number(start - _REACH, start):
+                found = _backward(page.text, start, type, shape)
             if found is not None:
                 yield found
     yield from _accounts(page)
@@ -82,17 +85,14 @@ def find(page: Page) -> Iterator[Found]:
 def _forward(text: str, at: int, type: str, shape: Shape) -> Found | None:
     join = _JOINED.match(text, at)
     at = join.end() if join else at
-    for pattern in (shape.value, _SPREAD):  # in one piece; else with spaces between its digits
-        value = pattern.match(text, at)
-        if value is not None and _fits(value[0], shape):
-            return Found(at, value.end(), type, shape.score)
-    return None
+    value = shape.value.match(text, at)
+    if value is None or not _fits(value[0], shape):
+        value = _SPREAD.match(text, at)  # with spaces between its digits
+    return Found(at, value.end(), type, shape.score) if value and _fits(value[0], shape) else None
 
 
 def _backward(text: str, at: int, type: str, shape: Shape) -> Found | None:
-    if type not in _BACK:
-        return None
-    found = _BACK[type].search(text, max(0, at - 40), at)
+    found = _BACK[type].search(text, max(0, at - _REACH), at)
     return Found(*found.span(1), type, shape.score - 0.1) if found and _fits(found[1], shape) else None
 
 
@@ -217,6 +217,8 @@ _TAX_CHECKS = 64  # numbers checked in one page: a check takes up to 0.3 ms; of 
 def _tax_ids(page: Page) -> Iterator[Found]:
     text, checked = page.text, 0
     for _, end in page.labels.named("TAX_ID"):
+        if not page.has_number(end, end + _REACH):
+            continue
         join = _JOINED.match(text, end)
         at = join.end() if join else end
         for pattern in (_TAX_VALUE, _SPREAD):

@@ -95,6 +95,15 @@ class Page:
         """(start, end, digits) of stretches of words with digits, joined by separators; at least 4 digits."""
         return [(start, end, digits) for start, end, digits in runs(self.text, 4).tolist()]
 
+    def has_number(self, start: int, end: int) -> bool:
+        """Whether one of the ``runs`` lies, at least in part, between ``start`` and ``end``."""
+        at = bisect_left(self._run_ends, start + 1)
+        return at < len(self._run_ends) and self.runs[at][0] < end
+
+    @cached_property
+    def _run_ends(self) -> list[int]:
+        return [end for _, end, _ in self.runs]
+
     def near(self, name: str, start: int, end: int, before: int = 24, after: int = 12) -> bool:
         """Whether a word of this class ends within ``before`` characters before, or begins within ``after`` after."""
         return any(True for _ in self.around(name, start, end, before, after))

@@ -20,8 +20,8 @@ from .page import Found, Page
 __all__ = ["WORDS", "find"]
 
 _PREFIXES: dict[str, str] = {  # how a key begins -> the whole of it
-    "-----BEGIN": r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----[0-9A-Za-z+/=\s:,.\\-]{16,3800}?"
-    r"(?:-----END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----|(?=[^0-9A-Za-z+/=\s:,.\\-])|\Z)",
+    "-----BEGIN": r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----"
+    r"(?:[0-9A-Za-z+/=\s:,.\\]|-(?!----)){16,3800}+(?:-----END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----)?",
     "eyJ": r"eyJ[\w-]{8,1500}\.(?:eyJ)?[\w-]{8,1500}(?:\.[\w-]{0,600})?(?:\.[\w-]{0,600}){0,2}",
     "AKIA": r"AKIA[0-9A-Z]{16}(?![0-9A-Za-z])",
     "ASIA": r"ASIA[0-9A-Z]{16}(?![0-9A-Za-z])",
@@ -118,16 +118,17 @@ def _labelled(text: str, start: int, end: int) -> tuple[int, int] | None:
     secret = secret.rstrip(".,;:!?")
     while secret and secret[-1] in ")]}>" and secret.count(secret[-1]) > secret.count("([{<"[")]}>".index(secret[-1])]):
         secret = secret[:-1].rstrip(".,;:!?")
-    if len(secret) < 4 or _NO_VALUE.match(secret) or _FILES.search(secret):
+    head = secret[:64]  # tells enough
+    if len(head) < 4 or _NO_VALUE.match(head) or _FILES.search(head):
         return None
     assigned = quoted or any(sign in mark[0] for sign in ":=")
     chinese = not text[start].isascii() or not mark[0].isascii()
-    if not quoted and _PROGRAM.match(secret) and not (chinese and len(secret) >= 6 and "(" not in secret):
+    if not quoted and _PROGRAM.match(head) and not (chinese and len(head) >= 6 and "(" not in head):
         return None
-    kinds = sum(bool(re.search(kind, secret)) for kind in ("[a-z]", "[A-Z]", "[0-9]", "[^0-9A-Za-z]"))
-    if not assigned and not chinese and (kinds < 2 or not any(map(str.isdigit, secret))):
+    kinds = sum(bool(re.search(kind, head)) for kind in ("[a-z]", "[A-Z]", "[0-9]", "[^0-9A-Za-z]"))
+    if not assigned and not chinese and (kinds < 2 or not any(map(str.isdigit, head))):
         return None
-    if kinds < 2 and not chinese and not secret.isdigit() and _bits(secret) < 2.5:
+    if kinds < 2 and not chinese and not head.isdigit() and _bits(head) < 2.5:
         return None
     return value.start(2), value.start(2) + len(secret)
 
