@@ -29,7 +29,7 @@ _HAN_DOMAIN = re.compile(
 )
 _HAN_LOCAL = re.compile(r"[\u4e00-\u9fff]{1,8}\Z")
 _FILES = frozenset(
-    [
+    (
         "png",
         "jpg",
         "jpeg",
@@ -50,7 +50,7 @@ _FILES = frozenset(
         "yaml",
         "so",
         "whl",
-    ]
+    )
 )
 _DOT = r"(?: ?(?:\(dot\)|\[dot\]|\{dot\}|<dot>|点) ?| dot |\.)"
 _SPELT_LOCAL = re.compile(rf"(?<![0-9A-Za-z._%+-])[0-9A-Za-z](?:[0-9A-Za-z_%+-]|{_DOT}){{0,40}} ?\Z", re.IGNORECASE)
