@@ -1,17 +1,17 @@
 """Token sets in compressed parts, to be carried to a machine that takes so many bytes at a time.
 
 ``python -m fathom.data.parts pack SETS PARTS --part-mb 20`` and ``... unpack PARTS SETS``; standard library and numpy
-only. A part is an xz stream of slices of the sets' files; ``index.json`` names the sizes and SHA-256 of all. Parts may
-be unpacked in any order and one by one; the last to arrive completes the sets, which are then checked against their
-hashes.
+only. A part is a sequence of bzip2 streams, slices of the sets' files; ``index.json`` names the sizes and SHA-256 of
+all. Parts may be unpacked in any order and one by one; the last to arrive completes the sets, which are then checked
+against their hashes.
 """
 
 from __future__ import annotations
 
 import argparse
+import bz2
 import hashlib
 import json
-import lzma
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +24,8 @@ from .tokens import TokenSet
 
 __all__ = ["pack_parts", "unpack_parts"]
 
-_SLICE = 16 << 20  # bytes of a file compressed as one stream: neighbours share a dictionary of 8 MiB
-_FILTER = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 3, "lp": 1, "pb": 1}]  # tokens are two bytes
+# bzip2 and not xz: 9.5 bits a token of Chinese text against 8.0, but packed in a tenth of the time (0.2 s a million).
+_SLICE = 8 << 20  # bytes of a file compressed as one stream
 _INDEX = "index.json"
 
 
@@ -36,7 +36,7 @@ def pack_parts(sets: Path, parts: Path, part_mb: float) -> list[Path]:
     limit, room = int(part_mb * (1 << 20)), 0
     written: list[Path] = []
     index: list[dict[str, object]] = []
-    with ThreadPoolExecutor(cpu_count()) as pool:  # lzma works outside the lock
+    with ThreadPoolExecutor(cpu_count()) as pool:  # bz2 works outside the lock
         for (name, at, size), data in zip(slices, pool.map(_compress, [(sets, *s) for s in slices]), strict=True):
             if len(data) > limit:
                 raise FathomError("parameter_invalid", param="part_mb", problem=f"a slice needs {len(data) >> 20} MiB")
@@ -89,7 +89,7 @@ def _compress(job: tuple[Path, str, int, int]) -> bytes:
     sets, name, at, size = job
     with open(sets / name, "rb") as file:
         file.seek(at)
-        return lzma.compress(file.read(size), format=lzma.FORMAT_XZ, filters=_FILTER)
+        return bz2.compress(file.read(size))
 
 
 def _decompress(job: tuple[Path, Path, dict[str, object]]) -> None:
@@ -103,7 +103,7 @@ def _decompress(job: tuple[Path, Path, dict[str, object]]) -> None:
         )
     with open(sets / str(entry["file"]), "r+b") as file:
         file.seek(int(str(entry["at"])))
-        file.write(lzma.decompress(data))
+        file.write(bz2.decompress(data))
 
 
 def main() -> None:
