@@ -119,36 +119,31 @@ class Masker:
             if self._operators[span.type] == "surrogate"
         }
         assign(fresh, texts, vault)
-        return [
-            Masked(self._replaced(text, spans, vault), spans, vault) for text, spans in zip(texts, found, strict=True)
-        ]
+        masked = [self._with(text, spans, vault, self._operators) for text, spans in zip(texts, found, strict=True)]
+        if fresh and self.is_reversible:
+            unmasker, plain = Unmasker(vault), dict.fromkeys(ENTITIES, "placeholder")
+            for i, text in enumerate(texts):
+                if unmasker.feed(masked[i], end=True) != text:  # a surrogate and its neighbours read as another one
+                    masked[i] = self._with(text, found[i], vault, plain)
+        return [Masked(text, spans, vault) for text, spans in zip(masked, found, strict=True)]
 
-    def _replaced(self, text: str, spans: Sequence[Span], vault: Vault) -> str:
-        masked, surrogates = self._with(text, spans, vault, self._operators)
-        if surrogates and self.is_reversible and self.unmask(masked, vault) != text:
-            # a surrogate and its neighbours read as another one: placeholders can't
-            masked, _ = self._with(text, spans, vault, dict.fromkeys(ENTITIES, "placeholder"))
-        return masked
-
-    def _with(self, text: str, spans: Sequence[Span], vault: Vault, operators: Mapping[str, str]) -> tuple[str, int]:
-        """The masked text and how many surrogates it holds."""
+    def _with(self, text: str, spans: Sequence[Span], vault: Vault, operators: Mapping[str, str]) -> str:
         pieces: list[str] = []
-        done = surrogates = 0
-        keep = not REVERSIBLE.isdisjoint(operators.values())
+        done = 0
+        guarded = not REVERSIBLE.isdisjoint(operators.values()) and bool(vault.find_lookalikes(text))
         for span in spans:
             gap, value, operator = text[done : span.start], text[span.start : span.end], operators[span.type]
-            pieces.append(_protected(gap, vault) if keep else gap)
+            pieces.append(_protected(gap, vault) if guarded else gap)
             surrogate = vault.surrogate(span.type, value) if operator == "surrogate" else None
             if surrogate is not None:
-                surrogates += 1
                 pieces.append(surrogate)
             elif operator in REVERSIBLE:
                 pieces.append(vault.token(span.type, value))
             else:
                 pieces.append(irreversible(operator, span.type, value, self._key))
             done = span.end
-        pieces.append(_protected(text[done:], vault) if keep else text[done:])
-        return "".join(pieces), surrogates
+        pieces.append(_protected(text[done:], vault) if guarded else text[done:])
+        return "".join(pieces)
 
 
 class Masking:
@@ -204,6 +199,8 @@ def _protected(text: str, vault: Vault) -> str:
 
 def _spread(text: str, spans: list[Span], vault: Vault) -> list[Span]:
     """``spans`` and, between them, every other place of a value the vault knows."""
+    if {(start, end) for start, end, _ in vault.find_values(text)} <= {(span.start, span.end) for span in spans}:
+        return spans
     more: list[Span] = []
     done = 0
     for stop, resume in [*((span.start, span.end) for span in spans), (len(text), len(text))]:
