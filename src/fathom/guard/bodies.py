@@ -3,18 +3,21 @@
 Everything is text unless it is known not to be: an unknown field is masked rather than leaked. That covers OpenAI's
 chat completions, completions, responses and embeddings and Anthropic's messages. Tool arguments that are JSON in a
 string are masked inside: an escaped name (``\\u5f20``) is seen, and quotes stay right. A long number in them that is
-personal becomes a string: a placeholder is none.
+personal becomes a string: a placeholder is none. Keys are text, too, where they are the user's own; a key is also
+looked at as the label of its value (``phone: ...``).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fathom.errors import FathomError
 
-from .masker import Masker
+from .masker import Masked, Masker
 from .spans import Span
 from .stream import Unmasker
 from .vault import CLOSE, OPEN, Vault
@@ -32,11 +35,17 @@ _KEEP = frozenset(
         *("detail", "format", "service_tier", "encoding_format", "reasoning_effort", "effort", "verbosity", "include"),
         *("modalities", "truncation", "media_type", "mode", "tool_choice", "betas", "cache_control", "syntax"),
         *("signature", "encrypted_content", "prompt_cache_retention"),
+        *(
+            "server_url",
+            "server_label",
+            "authorization",
+            "connector_id",
+            "vector_store_ids",
+            "container",
+        ),  # hosted tools
     }
 )
-_SCHEMA_KEEP = frozenset(
-    {"type", "format", "pattern", "required", "$ref", "$schema", "$id", "$defs", "contentEncoding"}
-)
+_SCHEMA_KEEP = frozenset({"type", "format", "pattern", "$ref", "$schema", "$id", "contentEncoding"})
 _SCHEMAS = frozenset({"parameters", "input_schema", "schema"})  # keys of JSON schemas
 _DATA = frozenset({"metadata", "variables"})  # keys of the users' own objects
 _CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})  # types whose ``input`` is the users' own object
@@ -44,11 +53,14 @@ _JSON_TEXT = frozenset({"arguments", "partial_json"})
 _MEDIA = frozenset(
     {
         *("image", "image_url", "input_image", "audio", "input_audio", "video", "input_video"),
-        *("file", "input_file", "document", "container_upload"),
+        *("file", "input_file", "document", "container_upload", "computer_screenshot", "image_generation_call"),
     }
 )
+_SEALED = frozenset({"redacted_thinking"})  # types whose strings only the upstream can read
 _LONG_NUMBER = 10**6
 _MEDIA_TEXT = frozenset({"filename", "title", "context"})
+_IDENTIFIER = re.compile(r"[A-Za-z_$][\w$.-]{0,63}", re.ASCII)
+_ESCAPE = re.compile(r"(?:\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4})")
 
 
 class Told(NamedTuple):
@@ -59,11 +71,29 @@ class Told(NamedTuple):
     spans: list[Span]
 
 
+class _Names:
+    """Keys that are to be renamed, once all values are put back by their old names."""
+
+    def __init__(self) -> None:
+        self._all: dict[int, tuple[dict[str, Any], dict[str, str]]] = {}
+
+    def note(self, holder: dict[str, Any], key: str, name: str) -> None:
+        self._all.setdefault(id(holder), (holder, {}))[1][key] = name
+
+    def put(self) -> None:
+        """In their order."""
+        for holder, names in self._all.values():
+            members = [(names.get(key, key), value) for key, value in holder.items()]
+            holder.clear()
+            holder.update(members)
+
+
 class _Slot(NamedTuple):
     holder: Any  # the dict or list that holds the string
     key: Any
     path: str
-    kind: str  # "text", "json", or "name": letters, digits, _ and - only
+    kind: str  # "text", "json", "key" (the key itself), or "name": letters, digits, _ and - only
+    label: str = ""  # the name of what it is the value of, where that is the user's own
 
 
 def mask_body(body: dict[str, Any], masker: Masker, vault: Vault, *, attachments: str = "refuse") -> list[Told]:
@@ -77,30 +107,78 @@ def mask_body(body: dict[str, Any], masker: Masker, vault: Vault, *, attachments
             raise FathomError("tokens_refused", param=name)
     if attachments != "pass":
         _take_out(body, attachments, "input_text" if "input" in body else "text")
-    _long_numbers(body, masker, data=False)
-    slots = list(_slots(body, "", "protocol"))
+    _long_numbers(body, masker, mode="protocol")
     texts: list[str] = []
-    parts: list[tuple[_Slot, Any, int]] = []  # slot, parsed JSON or None, number of its texts
-    for slot in slots:
-        value = slot.holder[slot.key]
-        parsed = _parsed(value) if slot.kind == "json" or "\\u" in value else None
-        _long_numbers(parsed, masker, data=True)
-        inside = [value] if parsed is None else [holder[key] for holder, key, _ in _strings(parsed)]
-        texts += inside
-        parts.append((slot, parsed, len(inside)))
-    masked = iter(masker.mask_all(texts, vault))
-    told = []
-    for slot, parsed, count in parts:
-        pieces = [next(masked) for _ in range(count)]
-        if parsed is None:
-            text = pieces[0].text
-        else:
-            for (holder, key, _), piece in zip(list(_strings(parsed)), pieces, strict=True):
-                holder[key] = piece.text
-            text = json.dumps(parsed[0], ensure_ascii=False)
-        slot.holder[slot.key] = text.translate({ord(OPEN): None, ord(CLOSE): None}) if slot.kind == "name" else text
-        told.append(Told(slot.path, slot.holder[slot.key], [span for piece in pieces for span in piece.entities]))
+    labelled: list[str] = []
+    parts = [_part(slot, masker, texts, labelled) for slot in _slots(body, "", "protocol")]
+    masked = masker.mask_all(texts + labelled, vault)
+    names = _Names()
+    told = [part.put(masked, names) for part in parts]
+    names.put()
     return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A slot, its texts among all, and how they are put back."""
+
+    slot: _Slot
+    value: str
+    parsed: list[Any] | None  # the JSON in it, in a list of its own
+    inside: list[_Slot]  # the texts of that
+    first: int  # number of its first text
+    count: int  # of its texts
+
+    def put(self, masked: list[Masked], names: _Names) -> Told:
+        pieces = masked[self.first : self.first + self.count]
+        spans = [span for piece in pieces for span in piece.entities]
+        if self.parsed is not None:
+            text = self._json(pieces)
+        elif self.count == 2 and pieces[1].entities:  # escapes that are no JSON hid something
+            text = pieces[1].text
+        else:
+            text = pieces[0].text
+        holder, key, path, kind, _ = self.slot
+        if kind == "key":
+            names.note(holder, key, text)
+        else:
+            holder[key] = text.translate({ord(OPEN): None, ord(CLOSE): None}) if kind == "name" else text
+        return Told(path, text, spans)
+
+    def _json(self, pieces: list[Masked]) -> str:
+        """The same JSON around other texts; as it was written where all are the same."""
+        names = _Names()
+        for slot, piece in zip(self.inside, pieces, strict=True):
+            if slot.kind == "key":
+                names.note(slot.holder, slot.key, piece.text)
+            else:
+                slot.holder[slot.key] = piece.text
+        names.put()
+        assert self.parsed is not None
+        return (
+            self.value if self.parsed[0] == json.loads(self.value) else json.dumps(self.parsed[0], ensure_ascii=False)
+        )
+
+
+def _part(slot: _Slot, masker: Masker, texts: list[str], labelled: list[str]) -> _Part:
+    """Adds the texts of ``slot`` to ``texts``, and to ``labelled`` those that show what they are."""
+    value = slot.key if slot.kind == "key" else slot.holder[slot.key]
+    first = len(texts)
+    parsed = _parsed(value) if slot.kind == "json" or ("\\u" in value and slot.kind == "text") else None
+    if parsed is not None:
+        _long_numbers(parsed, masker, mode="data")
+        inside = list(_slots(parsed, slot.path, "data"))
+        for each in inside:
+            texts.append(each.key if each.kind == "key" else each.holder[each.key])
+            if each.label:
+                labelled.append(f"{each.label}: {texts[-1]}")
+        return _Part(slot, value, parsed, inside, first, len(inside))
+    texts.append(value)
+    if slot.label:
+        labelled.append(f"{slot.label}: {value}")
+    if (plain := _ESCAPE.sub(_unescaped, value)) != value:
+        texts.append(plain)
+    return _Part(slot, value, None, [], first, len(texts) - first)
 
 
 def unmask_body(body: Any, vault: Vault, *, json_text: bool = False) -> Any:
@@ -119,30 +197,50 @@ def wants_json(body: Mapping[str, Any]) -> bool:
     return any(isinstance(form, dict) and form.get("type") in ("json_object", "json_schema") for form in forms)
 
 
-def _slots(value: Any, path: str, mode: str) -> Iterator[_Slot]:
+def _slots(value: Any, path: str, mode: str, label: str = "") -> Iterator[_Slot]:
     """The texts below ``value`` in order. ``mode``: "protocol", "schema" (JSON schema) or "data" (the users' own)."""
     if isinstance(value, list):
         for index, item in enumerate(value):
             if isinstance(item, str):
-                yield _Slot(value, index, f"{path}[{index}]", "text")
+                yield _Slot(value, index, f"{path}[{index}]", "text", label)
             else:
-                yield from _slots(item, f"{path}[{index}]", mode)
+                yield from _slots(item, f"{path}[{index}]", mode, label)
     elif isinstance(value, dict):
+        if mode == "protocol" and value.get("type") in _SEALED:
+            return
         media = mode == "protocol" and _is_media(value)
         for key, item in value.items():
             place = f"{path}.{key}" if path else key
-            if mode != "data" and key in (_KEEP if mode == "protocol" else _SCHEMA_KEEP) and not isinstance(item, dict):
-                continue
-            if media and key not in _MEDIA_TEXT:
+            if mode == "data" or not _IDENTIFIER.fullmatch(key):
+                yield _Slot(value, key, f"{path} (key)", "key")
+            if (mode != "data" and key in (_KEEP if mode == "protocol" else _SCHEMA_KEEP) and _is_plain(item)) or (
+                media and key not in _MEDIA_TEXT
+            ):
                 continue
             if not isinstance(item, str):
-                yield from _slots(item, place, _mode(mode, key, value))
-            elif mode != "protocol" or key not in (*_JSON_TEXT, "name"):
-                yield _Slot(value, key, place, "text")
-            elif key in _JSON_TEXT:
-                yield _Slot(value, key, place, "json")
-            elif "role" in value:  # who speaks; elsewhere a name is a program's
-                yield _Slot(value, key, place, "name")
+                yield from _slots(item, place, (inner := _mode(mode, key, value)), key if inner == "data" else "")
+            elif (slot := _slot(value, key, place, mode)) is not None:
+                yield slot
+
+
+def _slot(holder: dict[str, Any], key: str, place: str, mode: str) -> _Slot | None:
+    """The slot of a string, if it is text."""
+    if mode == "data":
+        return _Slot(holder, key, place, "text", key)
+    if mode == "schema" or key not in (*_JSON_TEXT, "name"):
+        return _Slot(holder, key, place, "text")
+    if key in _JSON_TEXT:
+        return _Slot(holder, key, place, "json")
+    if holder.get("role", "tool") in ("tool", "function"):  # a program's name
+        return None
+    return _Slot(holder, key, place, "name", "Name" if holder[key].isascii() else "姓名")
+
+
+def _is_plain(value: Any) -> bool:
+    """A word or number, or a list of such: no place for a text."""
+    return not isinstance(value, dict) and not (
+        isinstance(value, list) and any(isinstance(i, dict | list) for i in value)
+    )
 
 
 def _mode(mode: str, key: str, holder: Mapping[str, Any]) -> str:
@@ -154,35 +252,37 @@ def _mode(mode: str, key: str, holder: Mapping[str, Any]) -> str:
 
 
 def _is_media(part: Mapping[str, Any]) -> bool:
-    if part.get("type") not in _MEDIA:
+    if not isinstance(part.get("type"), str) or part["type"] not in _MEDIA:
         return False
     source = part.get("source")
     return not (isinstance(source, dict) and source.get("type") in ("text", "content"))  # a document in plain text
 
 
-def _take_out(value: Any, policy: str, text_type: str, path: str = "") -> None:
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in list(items):
+def _take_out(value: Any, policy: str, text_type: str, path: str = "", mode: str = "protocol") -> None:
+    for key, item in list(_items(value)):
         place = f"{path}[{key}]" if isinstance(value, list) else f"{path}.{key}".lstrip(".")
-        if isinstance(item, dict) and _is_media(item):
+        inner = _mode(mode, key, value) if isinstance(value, dict) else mode
+        if inner == "protocol" and isinstance(item, dict) and _is_media(item):
             if policy == "refuse":
                 raise FathomError("attachment_refused", param=place, kind=str(item["type"]))
             value[key] = {"type": text_type, "text": REMOVED}
         else:
-            _take_out(item, policy, text_type, place)
+            _take_out(item, policy, text_type, place, inner)
 
 
-def _long_numbers(value: Any, masker: Masker, *, data: bool) -> None:
+def _long_numbers(value: Any, masker: Masker, *, mode: str, label: str = "") -> None:
     """Turns the integers of users' data that are personal into strings, in place."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in list(items):
-        if data and type(item) is int and abs(item) >= _LONG_NUMBER and masker.find(str(item)):
-            value[key] = str(item)
+    for key, item in list(_items(value)):
+        inner, name = (_mode(mode, key, value), key) if isinstance(value, dict) else (mode, label)
+        if inner == "data" and type(item) is int and abs(item) >= _LONG_NUMBER:
+            if masker.find(str(item)) or any(span.end > len(name) + 2 for span in masker.find(f"{name}: {item}")):
+                value[key] = str(item)
         else:
-            inside = data or (
-                isinstance(key, str) and isinstance(value, dict) and _mode("protocol", key, value) == "data"
-            )
-            _long_numbers(item, masker, data=inside)
+            _long_numbers(item, masker, mode=inner, label=name)
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
+    return value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
 
 
 def _parsed(text: str) -> list[Any] | None:
@@ -193,10 +293,15 @@ def _parsed(text: str) -> list[Any] | None:
         return None
 
 
+def _unescaped(escape: re.Match[str]) -> str:
+    """The character of ``\\u5f20``; half a pair, and what would change how JSON is read, stay."""
+    character: str = json.loads(f'"{escape[0]}"')
+    return escape[0] if character in '"\\' or character < " " or "\ud800" <= character <= "\udfff" else character
+
+
 def _strings(value: Any, name: str = "") -> Iterator[tuple[Any, Any, str]]:
     """(holder, key, nearest name) of every string below ``value``."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
+    for key, item in _items(value):
         near = key if isinstance(key, str) else name
         if isinstance(item, str):
             yield value, key, near

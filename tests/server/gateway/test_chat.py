@@ -3,85 +3,16 @@
 from __future__ import annotations
 
 import json
-import random
 
 import httpx
 import openai
 import pytest
 
-from scripted_upstream import Answer, event, gateway, pieces, stream, whole
+from scripted_echo import echo
+from scripted_upstream import Answer, gateway, whole
 
 SAID = "我叫张伟，手机号13800138000，邮箱 zhang.wei@corp.example.cn。My name is John Smith, card 4111 1111 1111 1111."
 VALUES = ["张伟", "13800138000", "zhang.wei@corp.example.cn", "John Smith", "4111 1111 1111 1111"]
-ENVELOPE = {"id": "chatcmpl-1", "created": 1, "model": "echo"}
-
-
-def last_text(body: dict) -> str:
-    content = body["messages"][-1]["content"]
-    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
-
-
-def echo(path: str, body: dict) -> Answer:
-    """Repeats the last text in everything it may be put in; the cuts depend on the text alone."""
-    if path == "/v1/completions":
-        return completions(body)
-    text = last_text(body)
-    cut = random.Random(len(text))
-    calls = [
-        {
-            "id": f"call_{i}",
-            "type": "function",
-            "function": {"name": "send", "arguments": json.dumps({"to": text, "n": i}, ensure_ascii=bool(i))},
-        }
-        for i in range(2 if body.get("tools") else 0)
-    ]
-    if "response_format" in body:
-        text = json.dumps({"said": text}, ensure_ascii=False)
-    n = body.get("n", 1)
-    if not body.get("stream"):
-        message = {"role": "assistant", "content": text, "reasoning_content": f"think: {text}", "tool_calls": calls}
-        choices = [{"index": i, "message": message, "logprobs": None, "finish_reason": "stop"} for i in range(n)]
-        return whole({**ENVELOPE, "object": "chat.completion", "choices": choices, "usage": {"total_tokens": 7}})
-    chunk = {**ENVELOPE, "object": "chat.completion.chunk"}
-    deltas: list[tuple[int, dict]] = []
-    for i in range(n):
-        mine = [{"role": "assistant", "content": ""}]
-        mine += [{"reasoning_content": piece} for piece in pieces(f"think: {text}", cut)]
-        mine += [{"content": piece} for piece in pieces(text, cut)]
-        for k, call in enumerate(calls):
-            mine.append({"tool_calls": [{**call, "index": k, "function": {"name": "send", "arguments": ""}}]})
-            mine += [
-                {"tool_calls": [{"index": k, "function": {"arguments": piece}}]}
-                for piece in pieces(call["function"]["arguments"], cut)
-            ]
-        deltas += [(i, delta) for delta in mine]
-    order = [i for i, _ in deltas]
-    cut.shuffle(order)  # choices come in any order, each one's pieces in its own
-    queues = {i: iter([delta for j, delta in deltas if j == i]) for i in range(n)}
-    events = [
-        event({**chunk, "choices": [{"index": i, "delta": next(queues[i]), "finish_reason": None}]}) for i in order
-    ]
-    events += [event({**chunk, "choices": [{"index": i, "delta": {}, "finish_reason": "stop"}]}) for i in range(n)]
-    events += [event({**chunk, "choices": [], "usage": {"total_tokens": 7}}), ": ping\n\n", event("[DONE]")]
-    return stream(events, cut)
-
-
-def completions(body: dict) -> Answer:
-    texts = body["prompt"] if isinstance(body["prompt"], list) else [body["prompt"]]
-    if not body.get("stream"):
-        choices = [{"index": i, "text": text, "finish_reason": "stop"} for i, text in enumerate(texts)]
-        return whole({**ENVELOPE, "object": "text_completion", "choices": choices})
-    cut = random.Random(1)
-    chunk = {**ENVELOPE, "object": "text_completion"}
-    events = [
-        event({**chunk, "choices": [{"index": i, "text": piece, "finish_reason": None}]})
-        for i, text in enumerate(texts)
-        for piece in pieces(text, cut)
-    ]
-    events += [
-        event({**chunk, "choices": [{"index": i, "text": "", "finish_reason": "stop"}]}) for i in range(len(texts))
-    ]
-    return stream([*events, event("[DONE]")], cut)
 
 
 @pytest.fixture(scope="module")

@@ -102,7 +102,9 @@ def test_a_kill_in_mid_stream_leaves_nothing_on_disk_or_only_sealed_files(tmp_pa
     folder = tmp_path / "vaults"
     options = ["--vault-dir", str(folder)] if kept else []
     with running(Upstream(endless)) as there, process("--upstream", there, *options, folder=tmp_path) as (it, url, _):
-        with httpx.stream("POST", url + "/v1/responses", json={"input": SAID, "stream": True}, timeout=20) as reply:
+        body = {"input": SAID, "stream": True}
+        client = httpx.Client(timeout=20)
+        with client, client.stream("POST", url + "/v1/responses", json=body) as reply:
             lines = reply.iter_lines()
             while SAID not in next(lines):
                 pass
