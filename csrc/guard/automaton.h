@@ -17,7 +17,7 @@ class Automaton {
  public:
   // Words are matched without regard to the case of ASCII letters; an empty word never matches. A word that is `whole`
   // and begins or ends with an ASCII letter does not count within a longer ASCII word, but counts at a hump
-  // (dbPassword) and before the s of a plural.
+  // (dbPassword), before the s of a plural and before a number (IBANGB82).
   Automaton(const std::vector<std::u32string>& words, const std::vector<int32_t>& ids, const std::vector<bool>& whole);
   std::vector<Hit> find(const Text& text) const;  // by end, the longer first
 

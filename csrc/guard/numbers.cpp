@@ -147,8 +147,10 @@ class Reader {
       end = word_end(i, chinese);
       bool letters = true;
       for (Py_ssize_t k = i; k < end && letters; ++k) letters = is_letter(text_[k]);
+      // Of an IBAN or a credit code a whole group may be letters: GB82 WEST 1234 ...
       bool iban = view.n >= 4 && is_letter(uint8_t(view.s[0])) && is_letter(uint8_t(view.s[1])) && is_digit(view.s[2]);
-      if (letters && end - i > (iban ? 4 : 1)) return;
+      bool code = view.n >= 8 && view.n < 18 && all_digits(view.s, 8);
+      if (letters && end - i > (iban || code ? 4 : 1)) return;
     }
   }
 
@@ -174,7 +176,8 @@ class Reader {
       bool prefixed = kind >= kMobile || kind == kHkid;
       Form form = v.count == 1 ? kPlain : usual && v.uniform(prefixed) ? kGrouped : kScattered;
       bool date = v.count >= 3 && v.groups[0] == 4 && v.groups[1] <= 2 && v.groups[2] <= 2;
-      if (form == kScattered && !(v.uniform() && !date && alone(start, end))) return;
+      bool quad = v.count == 4 && v.separators[0] == '.' && *std::max_element(v.groups, v.groups + 4) <= 3;  // IPv4
+      if (form == kScattered && !(v.uniform() && !date && !quad && alone(start, end))) return;
       found_.push_back({int32_t(start), int32_t(end), kind, form});
     };
     bool digits = all_digits(s, n);
@@ -207,7 +210,7 @@ class Reader {
       }
     }
     if (n <= 9 && !digits && hkid(s, n)) put(kHkid, v.groups[v.count - 1] == 1);
-    if (digits) phones(v, start, put);
+    if (digits) phones(v, start, end, put);
     if (n == 10 && digits) {
       bool usual = v.grouped({3, 3, 4});
       if (npi(s)) put(kNpi, usual);
@@ -216,7 +219,7 @@ class Reader {
   }
 
   template <typename Put>
-  void phones(const View& v, Py_ssize_t start, Put put) const {
+  void phones(const View& v, Py_ssize_t start, Py_ssize_t end, Put put) const {
     const char* s = v.s;
     int n = v.n;
     bool plus = at(start - 1) == '+' || (at(start - 1) == '(' && at(start - 2) == '+');
@@ -229,10 +232,11 @@ class Reader {
       };
       bool same = v.uniform(code > 0 && groups > v.groups);
       put(kMobile, same && (is({3, 4, 4}) || is({11}) || is({4, 4, 3}) || is({3, 3, 5}) || is({3, 8}) || is({4, 3, 4}) ||
-                       is({7, 4}) || is({3, 3, 3, 2})));
+                               is({7, 4})));
       return;
     }
     if (plus) return put(kInternational, true);
+    if (!alone(start, end)) return;
     if (n >= 10 && n <= 12 && cn_landline(s, n)) put(kLandline, v.groups[0] == 3 || v.groups[0] == 4);
     if (n == 10 && cn_service(s)) put(kService, v.groups[0] == 3 || v.fours());
     if (n == 10 && nanp(s)) put(kNanp, v.grouped({3, 3, 4}));

@@ -89,7 +89,7 @@ def find(page: Page) -> Iterator[Found]:
 def _emails(page: Page) -> Iterator[Found]:
     text, at = page.text, -1
     while (at := text.find("@", at + 1)) >= 0:
-        left = at - (at > 0 and text[at - 1] == " ")  # zhang @ example.com
+        left = at - (text[at - 1 : at + 2] == " @ ")  # zhang @ example.com
         if not left or text[left - 1] in "@ ":
             continue
         domain = _DOMAIN.match(text, at)
@@ -106,7 +106,7 @@ def _emails(page: Page) -> Iterator[Found]:
                 continue
             end = domain.end() if "。" not in name else _before_sentence(domain)
             if end:
-                yield Found(start, end, "EMAIL", 0.8 if left < at or text[at + 1] == " " else 0.95)
+                yield Found(start, end, "EMAIL", 0.8 if text[at + 1] == " " else 0.95)
         elif han is not None and left == at:
             if start == left and (local := _HAN_LOCAL.search(text, max(0, left - 8), left)) is not None:
                 start = local.start()
@@ -152,7 +152,7 @@ def _urls(page: Page) -> Iterator[Found]:
 
 def _ipv4(page: Page) -> Iterator[Found]:
     for start, end, _ in page.runs:
-        for match in _IPV4.finditer(page.text, start, end):
+        for match in _IPV4.finditer(page.plain, start, end):
             octets = match[0].split(".")
             if any(int(octet) > 255 or (len(octet) > 1 and octet[0] == "0") for octet in octets) or _NOBODY.match(
                 match[0]
@@ -162,6 +162,8 @@ def _ipv4(page: Page) -> Iterator[Found]:
             score = 0.75
             if labels and labels[0] == AGAINST:
                 score = 0.3
+            elif page.text[match.start() - 1 : match.start()] in ("第", "§"):
+                score = 0.2
             elif "IP" in labels:
                 score = 0.95
             elif all(int(octet) < 32 for octet in octets) and octets[0] != "10" and len(set(octets)) > 1:
@@ -170,7 +172,7 @@ def _ipv4(page: Page) -> Iterator[Found]:
 
 
 def _machines(page: Page) -> Iterator[Found]:
-    for start, end, kind in machines(page.text).tolist():
+    for start, end, kind in machines(page.plain).tolist():
         if kind == 0:
             if _is_ipv6(page.text[start:end]):
                 zone = _ZONE.match(page.text, end)

@@ -72,7 +72,7 @@ class Labels:
                 break
             names.append(name)
             i -= 1
-        i = bisect_left(self._ends, end + 1)
+        i = len(self._ends) if names else bisect_left(self._ends, end + 1)
         while i < len(self._ends) and self._before[i][1] <= end + AFTER:
             _, label_start, name = self._before[i]
             if label_start < end or _BREAK.search(self._text, end, label_start):
@@ -81,6 +81,20 @@ class Labels:
                 names.append(name)
             i += 1
         return names
+
+    def blanked(self, text: str) -> str:
+        """``text`` with a character that is neither letter nor digit for each of a label that touches what follows."""
+        pieces, done = [], 0
+        for end, start, _ in self._before:
+            if (
+                done <= start
+                and text[end - 1].isascii()
+                and text[end - 1 : end + 1].isalnum()
+                and text[end : end + 1].isascii()
+            ):
+                pieces += [text[done:start], "\u3000" * (end - start)]
+                done = end
+        return "".join([*pieces, text[done:]]) if pieces else text
 
     def named(self, name: str) -> list[tuple[int, int]]:
         """Where labels of this name stand."""

@@ -19,26 +19,31 @@ WORDS: dict[str, list[str]] = {}
 
 _END = r"(?![0-9A-Za-z])"
 _GROUP = r"(?=[A-Za-z]{0,8}[0-9])[0-9A-Za-z]{1,24}+"
-_CODE = rf"{_GROUP}(?:[-/._]{_GROUP}){{0,6}}"
-_LOOSE = rf"{_GROUP}(?:[-/._ ·]{{1,3}}{_GROUP}){{0,20}}"
+_CODE = rf"(?:[A-Za-z]{{1,3}}[-/._ ])?{_GROUP}(?:[-/._]{_GROUP}){{0,6}}"
+_LOOSE = (
+    rf"(?:[A-Za-z]{{1,4}}[-/._ ·])?{_GROUP}(?:[-/._ ·]{{1,3}}(?:{_GROUP}|[A-Z]{{1,4}}(?=[-/._ ·][0-9A-Z]))){{0,20}}"
+)
 _JOIN = (
-    r"(?:'s|s)?[^\S\n]{0,3}(?:号码|号|编号|证号|卡号|账号|帐号|代码|number|no\b\.?|num\b\.?|nr\b\.?|id\b|code|#)?"
+    r"(?:'s|s)?\.?[^\S\n]{0,3}(?:号码|号|码|编号|证号|卡号|账号|帐号|代码|number|no\b\.?|num\b\.?|nr\b\.?|id\b|code|#)?"
+    r"(?:[^0-9A-Za-z\n。；]{0,8}(?:证件号码?|卡号|编号|号码))?"  # 通行证，证件号：
     r"[^\S\n]{0,3}(?:\([^()\n0-9]{0,12}\))?"
-    r"(?:是|为|填的|写的|登记的|用的|[:=>\-([\"'“”「『【《`|,]|is\b|was\b|are\b|reads\b|of\b|[^\S\n]){0,6}"
+    r"(?:是|为|填的|写的|登记的|用的|[:=>\-([\"'“”「『【《`|,]|is\b|was\b|are\b|reads\b|of\b|as\b|[^\S\n]){0,6}"
 )
 _JOIN_BACK = (
-    r"[^\S\n]{0,2}(?:[([,-]|是|为|即|is|was|as){0,2}[^\S\n]{0,2}"
+    r"[^\S\n]{0,2}(?:[([-]|是|为|即|is|was|as|号的?|的){0,2}[^\S\n]{0,2}"
     r"(?:(?:the|my|our|his|her|their|your|a|我|他|她|您|你|本人|客户|的|这个|此)[^\S\n]?){0,4}$"
 )
 
 
 class Shape(NamedTuple):
-    """``value``: what stands behind the label, with at least ``digits`` digits and at most ``longest`` characters."""
+    """``value``: what stands behind the label, with at least ``digits`` digits and ``least`` to ``longest`` characters,
+    not counting separators."""
 
     value: re.Pattern[str]
     digits: int
     score: float
-    longest: int = 24  # without separators
+    longest: int = 24
+    least: int = 4
     only_digits: bool = False
 
 
@@ -47,7 +52,7 @@ def _pattern(value: str) -> re.Pattern[str]:
 
 
 _SHAPES = {
-    "PASSPORT": Shape(_pattern(_CODE), 6, 0.9, 10),
+    "PASSPORT": Shape(_pattern(_CODE), 4, 0.9, 10, 7),
     "CN_PERMIT": Shape(_pattern(_CODE), 7, 0.9, 19),
     "CN_MILITARY_ID": Shape(
         _pattern(r"(?:[\u4e00-\u9fff]{0,6}字?第? ?)?[0-9](?:[ -]?[0-9]){5,9}(?: ?号)?"), 6, 0.9, 18
@@ -66,6 +71,7 @@ _BACK = {
 _REACH = 40  # characters between a label and the end of a value before it, or the beginning of one behind it
 _JOINED = re.compile(_JOIN, re.IGNORECASE)
 _SPREAD = _pattern(_LOOSE)
+_SPACED = re.compile(r"[0-9]{1,4}(?: [0-9]{1,4}){1,9}(?![0-9A-Za-z]|[-/.:][0-9])")
 _ACCOUNT = re.compile(r"@?([0-9A-Za-z][0-9A-Za-z_.-]{2,31})")
 _SURE_JOIN = re.compile(r"[:=@]|是|为|号|is\b|id\b", re.IGNORECASE)
 
@@ -86,8 +92,11 @@ def _forward(text: str, at: int, type: str, shape: Shape) -> Found | None:
     join = _JOINED.match(text, at)
     at = join.end() if join else at
     value = shape.value.match(text, at)
-    if value is None or not _fits(value[0], shape):
-        value = _SPREAD.match(text, at)  # with spaces between its digits
+    spaced = _SPACED.match(text, at)  # digits in groups
+    if spaced is not None and _fits(spaced[0], shape) and (value is None or value.end() < spaced.end()):
+        value = spaced
+    elif value is None or not _fits(value[0], shape):
+        value = _SPREAD.match(text, at)
     return Found(at, value.end(), type, shape.score) if value and _fits(value[0], shape) else None
 
 
@@ -99,7 +108,11 @@ def _backward(text: str, at: int, type: str, shape: Shape) -> Found | None:
 def _fits(value: str, shape: Shape) -> bool:
     plain = re.sub("[^0-9A-Za-z]", "", value)
     digits = sum(map(str.isdigit, plain))
-    return shape.digits <= digits and len(plain) <= shape.longest and (digits == len(plain) or not shape.only_digits)
+    return (
+        shape.digits <= digits
+        and shape.least <= len(plain) <= shape.longest
+        and (digits == len(plain) or not shape.only_digits)
+    )
 
 
 def _accounts(page: Page) -> Iterator[Found]:
@@ -116,7 +129,7 @@ def _accounts(page: Page) -> Iterator[Found]:
         written = digits > 0 or "_" in name or (sure and len(name) >= 4)
         good = 5 <= len(name) <= 16 if name.isdigit() else written
         if good and (sure or (len(name) >= 6 and digits >= 2)):
-            yield Found(value.start(1), value.start(1) + len(name), "ACCOUNT", 0.85 if sure else 0.6)
+            yield Found(value.start(), value.start(1) + len(name), "ACCOUNT", 0.85 if sure else 0.6)
 
 
 _TAX_PREFIX = re.compile(
@@ -232,7 +245,7 @@ def _tax_ids(page: Page) -> Iterator[Found]:
     for start, end, digits in page.runs:
         if digits < 7:
             continue
-        for match in _TAX_PREFIX.finditer(text, start, end):
+        for match in _TAX_PREFIX.finditer(page.plain, start, end):
             checked += 1
             module = {"CH": "ch.vat", "GB": "gb.vat"}.get(match[0][:2], "eu.vat")
             if checked > _TAX_CHECKS or _is_valid(module, match[0]):

@@ -30,6 +30,7 @@ class Kind(NamedTuple):
     scattered: float
     labelled: float
     against: float = 0.45  # what a label of something else takes away
+    other: float = 0.1  # what a label of another type takes away
 
 
 #: In the order of ``Kind`` in csrc/guard/numbers.h.
@@ -38,7 +39,7 @@ KINDS = (
     Kind("CN_ID", 0.2, 0.2, 0.1, 0.4),  # wrong check character
     Kind("CN_ID", 0.2, 0.2, 0.1, 0.85),  # 15 digits
     Kind("CN_USCC", 0.9, 0.9, 0.8, 0.99, 0.2),
-    Kind("BANK_CARD", 0.8, 0.85, 0.6, 0.97),
+    Kind("BANK_CARD", 0.8, 0.85, 0.6, 0.97, other=0.35),
     Kind("BANK_CARD", 0.1, 0.1, 0.1, 0.4),  # wrong check digit
     Kind("IMEI", 0.35, 0.6, 0.2, 0.95),
     Kind("VIN", 0.8, 0.8, 0.6, 0.97),
@@ -70,12 +71,16 @@ _TODAY_EVERYWHERE = timedelta(hours=14)  # the farthest time zone ahead of UTC
 def find(page: Page) -> Iterator[Found]:
     today = datetime.now(UTC) + _TODAY_EVERYWHERE
     text = page.text
-    for start, end, number, form in numbers(text, int(today.strftime("%Y%m%d"))).tolist():
+    for start, end, number, form in numbers(page.plain, int(today.strftime("%Y%m%d"))).tolist():
         kind = KINDS[number]
         if number == _INTERNATIONAL and not is_international(re.sub("[^0-9]", "", text[start:end])):
             continue
         labels = page.labels.of(start, end)
         score = (kind.plain, kind.grouped, kind.scattered)[form]
+        if kind.type == "BANK_CARD" and end - start < 15:
+            score -= 0.4  # 13 and 14 digits are as rare on cards as they are common elsewhere
+        if kind.type == "HKID" and "CN_ID" in labels:
+            labels.append("HKID")
         if kind.type == "IMEI" and _IMEI_BODIES.match(text, start):
             score += 0.2
         if (labels and labels[0] == AGAINST) or is_money(text, start, end):
@@ -83,7 +88,7 @@ def find(page: Page) -> Iterator[Found]:
         elif kind.type in labels:
             score = kind.labelled
         elif labels and labels[0] != kind.type:
-            score -= 0.1
+            score -= kind.other
         yield Found(*_whole(text, start, end, kind.type), kind.type, round(max(0.0, score), 2))
 
 

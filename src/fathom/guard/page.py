@@ -91,9 +91,14 @@ class Page:
         return Labels(self.text, self.words)
 
     @cached_property
+    def plain(self) -> str:
+        """``text``, but labels that touch the number behind them (IP192.0.2.1) are blanked, so that it begins there."""
+        return self.labels.blanked(self.text)
+
+    @cached_property
     def runs(self) -> list[tuple[int, int, int]]:
         """(start, end, digits) of stretches of words with digits, joined by separators; at least 4 digits."""
-        return [(start, end, digits) for start, end, digits in runs(self.text, 4).tolist()]
+        return [(start, end, digits) for start, end, digits in runs(self.plain, 4).tolist()]
 
     def has_number(self, start: int, end: int) -> bool:
         """Whether one of the ``runs`` lies, at least in part, between ``start`` and ``end``."""

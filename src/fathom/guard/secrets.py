@@ -19,7 +19,7 @@ from .page import Found, Page
 
 __all__ = ["WORDS", "find"]
 
-_PREFIXES: dict[str, str] = {  # how a key begins -> the whole of it
+_PREFIXES: dict[str, str] = {  # how a key begins -> the whole of it, or around its group
     "-----BEGIN": r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----"
     r"(?:[0-9A-Za-z+/=\s:,.\\]|-(?!----)){16,3800}+(?:-----END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----)?",
     "eyJ": r"eyJ[\w-]{8,1500}\.(?:eyJ)?[\w-]{8,1500}(?:\.[\w-]{0,600})?(?:\.[\w-]{0,600}){0,2}",
@@ -60,13 +60,13 @@ _PREFIXES: dict[str, str] = {  # how a key begins -> the whole of it
     "SG.": r"SG\.[\w-]{16,32}\.[\w-]{16,64}",
     "sq0csp-": r"sq0csp-[\w-]{43}",
     "AGE-SECRET-KEY-1": r"AGE-SECRET-KEY-1[0-9A-Z]{58}",
-    "AccountKey=": r"AccountKey=[0-9A-Za-z+/=]{40,100}",
-    "Bearer ": r"Bearer [0-9A-Za-z._~+/-]{16,1500}=*",
-    "Basic ": r"Basic (?=[0-9A-Za-z+/]{0,40}[0-9A-Z])[0-9A-Za-z+/]{12,400}={0,2}(?![0-9A-Za-z])",
+    "AccountKey=": r"AccountKey=([0-9A-Za-z+/=]{40,100})",
+    "Bearer ": r"Bearer ([0-9A-Za-z._~+/-]{16,1500}=*)",
+    "Basic ": r"Basic ((?=[0-9A-Za-z+/]{0,40}[0-9A-Z])[0-9A-Za-z+/]{12,400}={0,2})(?![0-9A-Za-z])",
+    " -u ": r""" -u ["']?[0-9A-Za-z_.@-]{1,64}:([!#-&(-~]{4,256})""",
+    "--user ": r"""--user[ =]["']?[0-9A-Za-z_.@-]{1,64}:([!#-&(-~]{4,256})""",
 }
 _KEYS = [re.compile(pattern, re.ASCII) for pattern in _PREFIXES.values()]
-_WITHOUT = {"Bearer ": 7, "Basic ": 6, "AccountKey=": 11}  # characters before the secret itself
-_SKIP = [_WITHOUT.get(prefix, 0) for prefix in _PREFIXES]
 
 WORDS = {"secret.prefix": list(_PREFIXES)}
 _MARK = re.compile(
@@ -99,11 +99,11 @@ def find(page: Page) -> Iterator[Found]:
         if start and (text[start - 1].isascii() and (text[start - 1].isalnum() or text[start - 1] in "_")):
             continue
         if (match := _KEYS[number].match(text, start)) is not None:
-            yield Found(start + _SKIP[number], match.end(), "SECRET", 0.95)
+            yield Found(*match.span(match.re.groups), "SECRET", 0.95)
     for start, end in page.labels.named("SECRET"):
         if (span := _labelled(text, start, end)) is not None:
             yield Found(*span, "SECRET", 0.85)
-    for start, end in words(text, 14).tolist():
+    for start, end in words(page.plain, 26).tolist():
         if (match := _ADDRESS.match(text, start, end)) is not None:
             yield from _address(page, match)
 
