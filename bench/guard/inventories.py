@@ -129,3 +129,76 @@ ORGANISATION_ENDS = (
     "书店 研究院 研究所 设计院 科学院 出版社 杂志社 报社 协会 学会 商会 联合会 基金会 俱乐部 养老院 敬老院 合作社 经营部 工厂 加工厂 机械厂 服装厂 化工厂 汽修厂 电视台 博物馆 图书馆 旅行社 4S店 "
     "法庭 研究室 实验室 总局 财政部 教育部 公安部 商务部 机械厂 食品厂 印刷厂 纺织厂 制药厂 电子厂 水泥厂 家具厂 有限合伙 交易所 工行 建行 农行 招行"
 ).split()
+
+
+ROLES = (
+    "申请人 推荐人 所有人 目击者 快递员 司机 驾驶员 入境人员 出境人员 患者家属 家属 顾客 租户 房东 房客 业主 住户 村民 居民 市民 市长 处长 科长 学员 考生 同学 室友 同桌 队友 教练 裁判 运动员 演员 歌手 主持人 "
+    "导演 编辑 摄影师 设计师 工程师 程序员 架构师 产品经理 项目经理 客户经理 销售 销售员 采购 仓管 保安 保洁 厨师 服务员 店长 老板 老板娘 合伙人 股东 董事 监事 秘书 助理 实习生 新员工 离职员工 职工 工人 "
+    "农民 军人 民警 法官 检察官 律师 公证员 仲裁员 调解员 鉴定人 翻译 导游 领队 飞行员 乘务员 船长 医师 护士长 药师 检验员 孕妇 产妇 伤者 死者 逝者 失踪者 受害人 被害人 嫌疑人 犯罪嫌疑人 罪犯 证人 第三人 "
+    "原告人 上诉人 被上诉人 委托人 受托人 代办人 授权人 被授权人 继承人 赠与人 受赠人 债权人 债务人 保证人 投资人 出资人 承包人 发包人 买方 卖方 买受人 出卖人 托运人 承运人 报名者 参赛者 获奖者 志愿者 捐赠人 "
+    "联络人 对接人 值班人 接待人 主讲人 报告人 发言人 记录人 拟稿人 签收人 验收人 收银员 操作员 管理员 账号主人 机主 车主 船东 店主 户主 卡主 持证人 受检者 受试者 就诊者 复诊患者 住院患者 老乡 邻居 战友 表哥 表妹 "
+    "堂弟 舅舅 姑姑 叔叔 婶婶 外婆 外公 岳父 岳母 女婿 儿媳 前夫 前妻 男友 女友 未婚夫 闺蜜 徒弟 师傅 班主任 辅导员 家长 新生儿 宝宝 孩子 学生 毕业生 博士 硕士 院士 作者 译者 主编 记者 博主 网友 粉丝 骗子"
+).split()
+TAILS = (
+    "收 持 讲 说 说过 结婚 离婚 接手 报警 拒收 签收 代收 愿不愿意 请到 手机 电话 证件号 身份证号 护照号 卡号 账号 工号 学号 的 的手机号 的身份证 的地址 的账户 来电 来信 来访 来过 来了 到了 到场 到店 到院 入院 出院 去世 死亡 失联 "
+    "出差 请假 加班 迟到 辞职 离职 入职 转正 调任 升任 担任 任职 负责 主管 协助 参加 出席 缺席 发言 表示 认为 指出 强调 介绍 回复 回答 反映 投诉 要求 申请 提交 提出 提供 填写 签字 签署 签名 盖章 确认 同意 拒绝 批准 审核 "
+    "复核 经办 办理 领取 缴纳 支付 转账 汇款 借款 欠款 还款 退款 购买 预订 下单 出租 承租 居住 住在 家住 搬到 搬家 位于 生于 出生 毕业 就读 考上 录取 获得 荣获 当选 被捕 被抓 驾驶 乘坐 开车 撞了 受伤 骨折 确诊 服用 手术 过敏 "
+    "在 于 与 和 跟 及 是 为 将 已 已经 曾 也 都 还 没 没有 不 不在 想 要 会 能 可以 刚 刚才 昨天 今天 明天 上周 下周 月底 名下 本人 一家 一行 等人 等 同志 家里 家长 妈妈 爸爸 老公 （联系电话 （身份证 (手机 ：你好 ，你好 ！ ？ 吗 呢 吧"
+).split()
+LEADS = (
+    "听 找 问 问问 叫 让 请 请问 帮 帮我找 给 替 跟 和 与 同 由 被 把 对 向 为 从 据 经 因 通知 联系 告诉 转告 提醒 邀请 欢迎 感谢 祝贺 恭喜 认识 见过 看到 遇到 碰到 陪 带 送 接 等 想 爱 恨 骂 夸 采访 介绍 推荐 聘任 任命 选举 "
+    "免去 处罚 起诉 逮捕 抢救 护送 昨天 今天 明天 上周 下周 昨晚 刚才 周末 上午 下午 那个 这个 的 是 即 名为 叫做 原名 本名 又名 包括 例如 比如 像 关于 除了 只有 连 还有 以及 或 、 ， 。 ： （ 《 / - _ > @ # \" ' | 1. （1） ① ★"
+).split()
+EN_ROLES = (
+    "Taxpayer Applicant Tenant Landlord Buyer Seller Borrower Lender Guarantor Witness Plaintiff Defendant Claimant Respondent Petitioner Patient "
+    "Customer Client Passenger Guest Visitor Student Teacher Professor Employee Employer Manager Supervisor Director Engineer Analyst Driver Pilot "
+    "Officer Agent Broker Attorney Counsel Nurse Surgeon Physician Therapist Author Editor Reviewer Reporter Host Speaker Panelist Moderator "
+    "Candidate Recruiter Founder Chairman Chairwoman Treasurer Secretary Trustee Beneficiary Donor Volunteer Member Subscriber User Owner Cardholder "
+    "Policyholder Insured Recipient Sender Consignee Shipper Contractor Inspector Coach Captain Player Singer Actor Artist neighbour neighbor cousin "
+    "uncle aunt roommate classmate teammate colleague coworker boss landlord tenant friend girlfriend boyfriend fiancé husband wife son daughter"
+).split()
+EN_LEADS = (
+    "with|to|from|for|by|and|or|of|about|than|between|welcome|meet|met|call|called|ask|asked|tell|told|email|emailed|contact|thank|thanks to|notify|invite|"
+    "invited|remind|saw|know|hired|fired|sued|married|named|interview with|signed by|sold to|paid to|owed to|on behalf of|in the name of|insured with|"
+    "treated by|referred by|reported by|assigned to|according to|including|like|,|;|:|-|(|\"|/|>|=".split("|")
+)
+EN_TAILS = (
+    ", social security number|, residing at|, shall pay|, the sum of|, ITIN:|, born on|, who|, of| of| at| from| is| was| has| will| would| can| said| told| asked|"
+    " called| paid| signed| lives| works| moved| needs| wants| left| joined| reported| filed| and| or|, and| (| <|,|.|;|:|'s| -|!|?|\n|\t| |\"|/|</name>| on| to| in| for| with".split("|")
+)
+PLACES_EN = (
+    "Georgia Victoria Chelsea Jordan Austin Madison Paris Sydney Florence Charlotte Israel Savannah Dakota Virginia Carolina Lincoln Jackson Houston "
+    "Dallas Denver Phoenix Kent Chester Lancaster York Durham Windsor Bristol Cambridge Oxford Lima Milan Vienna Verona Geneva Adelaide Perth Hamilton "
+    "Wellington Washington Montana Santiago Diego Francisco Hong Kong Orlando Brooklyn Kingston Preston Ashford Holland Chad India Asia Kenya Malta"
+).split()
+STREET_WORDS = (
+    "Old Orchard Maple Cedar Oak Pine Elm Church Station High Main King Queen Martin Luther Mill Park Lake River Hill Spring Washington Lincoln Jackson "
+    "Highland Riverside Sunset Broad Market Bridge Victoria Albert George Chestnut Walnut Willow Meadow Forest Garden Prospect Pleasant Union Franklin"
+).split()
+STREET_ENDS = "Street St Avenue Ave Road Rd Lane Drive Dr Court Ct Boulevard Blvd Way Close Place Terrace".split()
+FORMS_EN = "Ltd|Inc.|LLC|LLP|GmbH|plc|Corp|Corporation|Company|Group|Holdings|Partners|Associates|Bank|University|College|Hospital|Clinic|School|Foundation|Consulting|Foods Ltd|Energy|Logistics|Labs|Solutions|Insurance".split("|")
+
+
+def address_zh(rng: random.Random, places: list[str]) -> str:
+    """A Chinese address, more or less complete."""
+    road = "".join(rng.choice(BRAND + GIVEN[:60]) for _ in range(rng.choice((2, 2, 2, 3)))) + rng.choice(("路", "路", "街", "大道", "巷", "东路", "北街"))
+    estate = "".join(rng.choice(BRAND) for _ in range(2)) + rng.choice(("花园", "小区", "家园", "公寓", "苑", "大厦", "广场", "新村"))
+    head = "".join(rng.choice(places) for _ in range(rng.choice((0, 1, 1, 2, 3))))
+    tail = rng.choice((f"{rng.randrange(1, 999)}号", f"{rng.randrange(1, 99)}号{estate}{rng.randrange(1, 30)}栋{rng.randrange(1, 5)}单元{rng.randrange(101, 2900)}室", ""))
+    return head + road + tail
+
+
+def address_en(rng: random.Random, family: str) -> str:
+    """An English address."""
+    name = rng.choice(STREET_WORDS + [family]) + (" " + rng.choice(STREET_WORDS) if rng.random() < 0.3 else "")
+    street = f"{rng.randrange(1, 2000)} {name} {rng.choice(STREET_ENDS)}"
+    flat = rng.choice(("", "", f", Apt {rng.randrange(1, 99)}", f", Suite {rng.randrange(100, 999)}"))
+    town = rng.choice(PLACES_EN + ["Springfield", "Manchester", "Portland"])
+    return street + flat + rng.choice((f", {town}", f", {town}, NC 27601", f", {town} M14 5RG", ""))
+
+
+def organisation_en(rng: random.Random, family: list[str]) -> str:
+    """An English organisation, often named after persons."""
+    first = rng.choice(family + [rng.choice(STREET_WORDS) + rng.choice(("peak", "bridge", "field", "stone", "wood", "line"))])
+    join = rng.choice(("", "", f" & {rng.choice(family)}", f" {rng.choice(STREET_WORDS)}", f", {rng.choice(family)} & {rng.choice(family)}"))
+    return f"{first}{join} {rng.choice(FORMS_EN)}"

@@ -52,6 +52,7 @@ N_FEATURES, BUCKETS, WORD_BITS = 24, 1 << 18, 1 << 22
 CHINESE, ENGLISH, GIVEN, FAMILY, SURNAME, TITLE, ENDING, PLACE = 1, 2, 3, 4, 5, 6, 7, 8  # WordClass of csrc/guard/names.h
 SCALE = 0.04  # logit of one step of an int8 weight
 NEVER = "的了是我你您他她它们在有和与不就也都很这那个问让吗呢吧"
+PRODUCTS = set("Jenkins Maven Ruby Julia Alexa Siri Cortana Scala Ada Eclipse Oracle Jupyter Azure Kafka Gradle Docker Travis Jenkins".split())
 HAN = "\u4e00-\u9fff"
 
 
@@ -266,33 +267,46 @@ class Maker:
                 else "London Paris Boston Chicago Seattle Berlin Austin Houston Toronto Sydney Jackson Lincoln Madison".split()
             )
         if kind == "O":
-            return rng.choice(
-                "北京华创科技有限公司 招商银行深圳分行 市第一人民医院 清华大学 阳光小学 平安保险 上海浦东发展银行 高新区管委会 金石律师事务所 广东石化集团 马可波罗酒店 万科物业".split()
-                if zh
-                else [
-                    "Acme Corp",
-                    "Morgan Stanley",
-                    "Goldman Sachs",
-                    "Johnson & Johnson",
-                    "Baker McKenzie LLP",
-                    "Wells Fargo",
-                    "Globex Inc.",
-                    "Stanford University",
-                    "Mercy Hospital",
-                    "the Home Office",
-                ]
-            )
-        return rng.choice(
-            "朝阳区建国路88号 浙江省杭州市西湖区文三路100号 上海市徐汇区漕溪北路18号3栋201室 江苏省常州市武进区花园街2号 安徽省黄山市屯溪区前园南路5号 高新区天府大道999号 温岭市万昌中路66号".split()
-            if zh
-            else [
-                "12 Baker Street, London",
-                "455 Madison Ave, New York, NY 10022",
-                "7 Washington Blvd, Apt 3B",
-                "221 Jackson Street, Oakland, CA 94607",
-                "PO Box 12, Houston",
-            ]
-        )
+            return inv.organisation(rng, self.places) if zh else inv.organisation_en(rng, [self.family(), self.family(), self.family()])
+        return inv.address_zh(rng, self.places) if zh else inv.address_en(rng, self.family())
+
+    def roles(self, zh: bool, count: int) -> Iterator[tuple[str, set[tuple[int, int]]]]:
+        """Names between a role or another word and what may follow, within ordinary text."""
+        rng, around = self.rng, self.ordinary(zh)
+        for _ in range(count):
+            head = rng.choice(around) + rng.choice("，。 ；\n：、" if zh else [". ", "\n", ", ", "; ", " "]) if rng.random() < 0.6 else ""
+            if zh:
+                head += rng.choice(inv.ROLES) + rng.choice(("", "", "", "：", " ", "是", "，", "-", "“")) if rng.random() < 0.5 else rng.choice(inv.LEADS)
+                tail = rng.choice(inv.TAILS) if rng.random() < 0.7 else rng.choice("，。；、\n （(：:/,|“”") + (self.other(rng.choice("TBIDA"), True) if rng.random() < 0.4 else "")
+                name = self.anyone(True)
+            else:
+                head += (rng.choice(("", "", "the ", "The ", "our ", "my ")) + rng.choice(inv.EN_ROLES) + rng.choice((" ", " ", ", ", ": ", " - "))) if rng.random() < 0.5 else rng.choice(inv.EN_LEADS) + " "
+                tail, name = rng.choice(inv.EN_TAILS), self.anyone(False)
+            end = (" " if not zh and tail[-1:].isalpha() else "") + rng.choice(around) if rng.random() < 0.7 else ""
+            yield head + name + tail + end, {(len(head), len(head) + len(name))}
+
+    def decoys(self, zh: bool, count: int) -> Iterator[tuple[str, set[tuple[int, int]]]]:
+        """Names of places, streets and firms, and words that are also names, where no person is meant."""
+        rng, around = self.rng, self.ordinary(zh)
+        for _ in range(count):
+            head, end = rng.choice(around), rng.choice(around)
+            if zh:
+                place = rng.choice(self.places)
+                thing = rng.choice("机场 火车站 东站 路 公园 博物馆 县城 体育馆 开发区 人 菜 话 特产 天气 地铁站 大桥 新区 景区 方向 附近 市场 队 大学 山 湖 河".split())
+                yield head + rng.choice("，。 在去到从") + place + (thing if rng.random() < 0.7 else "") + rng.choice(("，", "", "的")) + end, set()
+                continue
+            word = rng.choice(inv.WORD_NAMES) if rng.random() < 0.5 else rng.choice(inv.PLACES_EN) if rng.random() < 0.7 else self.given_english()
+            kind = rng.random()
+            if kind < 0.35:
+                yield f"{head}. {rng.choice(('The', 'the', 'a', 'A', 'this', 'these'))} {word} {end}", set()
+            elif kind < 0.6:
+                yield f"{head}. {word if word in inv.WORD_NAMES + inv.PLACES_EN else 'May'} {end}", set()
+            elif kind < 0.7:
+                yield f"{head} in {rng.choice(inv.PLACES_EN)}, {end}", set()
+            elif kind < 0.85:
+                yield f"{head} {inv.organisation_en(rng, [self.family(), self.family(), self.family()])} {end}", set()
+            else:
+                yield f"{head} {inv.address_en(rng, self.family())}, {end}", set()
 
     def templates(self, zh: bool, each: int) -> Iterator[tuple[str, set[tuple[int, int]]]]:
         around = self.ordinary(zh)
@@ -448,7 +462,7 @@ class Examples:
         self.wordlike.append(np.fromiter((not overlap[i] and self.is_no_name(text[a:b]) for i, (a, b, _) in enumerate(places)), bool, len(places)))  # fmt: skip
 
     def is_no_name(self, text: str) -> bool:
-        return text in self.words or any(c in NEVER for c in text) or text[:2] in self.words or text[1:] in self.words
+        return text in self.words or text in PRODUCTS or any(c in NEVER for c in text) or text[:2] in self.words or text[1:] in self.words
 
     def add_all(self, texts: Iterator[tuple[str, set[tuple[int, int]]]], noisy: bool) -> None:
         batch: list[tuple[str, set[tuple[int, int]]]] = []
@@ -517,6 +531,9 @@ def main() -> None:
     safe = re.compile(rf"(?<![{HAN}])([{inv.PLAIN}])(?:{'|'.join(t for t in inv.TITLES if len(t) > 1)})")
     examples.add_all(maker.templates(True, args.each), False)
     examples.add_all(maker.templates(False, args.each), False)
+    for zh in (True, False):
+        examples.add_all(maker.roles(zh, 80_000), False)
+        examples.add_all(maker.decoys(zh, 25_000), False)
     examples.add_all(maker.pronouns(True, 60_000), False)
     examples.add_all(maker.pronouns(False, 40_000), False)
     print(f"{sum(map(len, examples.labels)):,} candidates of made sentences")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fathom.guard import persons
+from fathom.guard import names, persons
 from fathom.guard.page import Lexicon, Page, Shadow
 
 LEXICON = Lexicon(persons.WORDS)
@@ -16,7 +16,7 @@ LEXICON = Lexicon(persons.WORDS)
 
 def found(text: str) -> list[str]:
     page = Page(Shadow(text), LEXICON)
-    spans = sorted({(f.start, f.end) for f in persons.find(page)})
+    spans = sorted({(f.start, f.end) for m in (names, persons) for f in m.find(page) if f.type == "PERSON"})
     return [page.text[start:end] for start, end in spans]
 
 
@@ -66,7 +66,7 @@ def test_ordinary_words_are_no_names(text: str) -> None:
 @given(st.text(alphabet=st.sampled_from("张王欧阳伟小老先生姓名：· .'-ABcde的1\n\u200b\ud800"), max_size=60))
 def test_any_text_gives_spans_inside_it(text: str) -> None:
     page = Page(Shadow(text), LEXICON)
-    for hit in persons.find(page):
+    for hit in (*names.find(page), *persons.find(page)):
         assert 0 <= hit.start < hit.end <= len(page.text)
         assert 0 < hit.score <= 1
 

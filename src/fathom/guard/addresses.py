@@ -20,7 +20,7 @@ from .page import Found, Page, Word
 __all__ = ["WORDS", "find"]
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
-_STOP = "的了是我你您他她它们在于到往至住寄送址去给从请把将被由向与及或就搬这那哪吗呢吧啊很也都叫"
+_STOP = "的了是我你您他她它们在于到往至住寄送址去给从请把被由向与及或就搬这那哪吗呢吧啊很也都叫"
 _NAME = rf"(?:(?![{_STOP}])[{_HAN}])"
 _DIGITS = r"(?:[甲乙丙丁]?[0-9]{1,5}|[一二三四五六七八九十百零〇]{1,5}|[A-Za-z][0-9]{0,4}|[甲乙丙丁])"
 _NUMBER = rf"{_DIGITS}(?:[-–—~之][0-9A-Za-z]{{1,5}}){{0,3}}"
@@ -39,12 +39,16 @@ _PART = re.compile(
     rf"|(?P<admin>(?!{_NAME}{{1,8}}?{_ESTATE}){_NAME}{{1,6}}?(?:街道|镇|乡|新区|开发区|高新区|自治县|区|县|市)(?![{_HAN}]?[长政委局]))"
     rf"|(?P<road>{_NAME}{{1,7}}?{_ROAD}(?:[东西南北中一二三四五0-9]段)?(?![口灯线由径程过面况边人牌费局委办]))"
     rf"|(?P<estate>{_NAME}{{1,8}}?{_ESTATE}(?![{_HAN}]?[长民委会]))"
+    rf"|(?P<quarter>{_NAME}{{2,6}}?(?={_NUMBER}(?:栋|幢|座|塔|号楼|单元)))"
     rf"|(?P<hamlet>{_NAME}{{1,6}}?{_HAMLET}(?![{_HAN}]?[长民委会]))"
 )
-_SEED = re.compile("(?<=[0-9A-Za-z一二三四五六七八九十零〇甲乙丙丁])(?:[号弄栋幢座室]|单元)")
+_SEED = re.compile(
+    "(?<=[0-9A-Za-z一二三四五六七八九十零〇甲乙丙丁])(?:[号弄栋幢座室]|单元|"
+    "(?<=[村屯庄里][0-9])组|(?<=[村屯庄里][0-9]{2})组)"
+)
 _NUMERAL = re.compile(rf"{_NUMBER}$")
 _FINE = {"number", "building", "room", "plain"}  # parts that make an address of what is before them
-_NAMED = {"road", "estate", "hamlet", "admin"}
+_NAMED = {"road", "estate", "quarter", "hamlet", "admin"}
 _NO_ROAD = re.compile(
     "(?:[国省县乡]道|道路|线路|网路|电路|思路|套路|铁路|高速公路|公路|马路|半路|一路|走路|迷路"
     "|出路|路路|上街|逛街|步行街|商业街|知道|味道|频道|渠道|轨道|管道|隧道|通道|赛道|报道"
@@ -129,7 +133,7 @@ def _parts(text: str, at: int) -> tuple[int, set[str], str]:
         if match.lastgroup in _NAMED and (kinds & {"room"} or _NO_ROAD.search(match.group())):
             break
         kinds.add(match.lastgroup)
-        if match.lastgroup in ("road", "estate", "hamlet"):
+        if match.lastgroup != "admin" and match.lastgroup in _NAMED:
             name = match.group()
         at = match.end()
     return at, kinds, name
@@ -152,7 +156,7 @@ def _chinese(page: Page) -> Iterator[Found]:
         stop, kinds, name = _parts(text, end)
         district = level == 2 or "admin" in kinds
         if kinds & _FINE and kinds & (_NAMED | {"number"}) and (name or district):
-            score = 0.9
+            score = 0.95
         elif district and (_SETTLED.fullmatch(name) or (end - start > 3 and _label_before(page, start))):
             score = 0.6
         else:
@@ -179,7 +183,7 @@ def _chinese(page: Page) -> Iterator[Found]:
             continue
         if (road and kinds & {"number", "building"}) or (name and len(kinds & _FINE) >= 2):
             done = stop
-            yield Found(start, stop, "ADDRESS", 0.8)
+            yield Found(start, stop, "ADDRESS", 0.92)
 
 
 def _name_before(text: str, end: int) -> int:
@@ -203,7 +207,7 @@ def _english(page: Page) -> Iterator[Found]:
         before = _BEFORE.search(text, max(0, start - 60), start)
         rest = _REST.match(text, end)
         stop = rest.end() if rest else end
-        yield Found(before.start() if before else start, stop, "ADDRESS", 0.8 if stop > end else 0.7)
+        yield Found(before.start() if before else start, stop, "ADDRESS", 0.95 if stop > end else 0.92)
 
 
 def find(page: Page) -> Iterator[Found]:

@@ -47,7 +47,10 @@ _GLUE = re.compile(  # between the word and the date
     rf"[\s:=\"'“”「」()|,\[\]}}{{*-]*(?:{_LINK})?[\s:=\"'“”「(|,]*(?:on|in|the|是|为)? ?"
 )
 _NOT_BORN = "产效成活意命长气态理物存日育病动涯前词僻硬鲜机"  # 生产, 生效 ...
-_AFTER = re.compile(rf" ?[（(]?(?:出生|生日|诞生|诞辰|生人|生(?![{_NOT_BORN}])|降生|的?生日)")
+_AFTER = re.compile(
+    rf" ?[（(]?(?:, ?(?:出生|生(?=[,。;\s]))|出生|生日|诞生|诞辰|生人|"
+    rf"生(?![{_NOT_BORN}])|降生|的?生日)"
+)
 
 
 def find(page: Page) -> Iterator[Found]:

@@ -15,7 +15,7 @@ WORDS = {"geo": _WORDS.split(), "geo_label": _LABELS.split()}
 _DEGREES = r"[-+]?(?:1[0-7][0-9]|180|[0-9]{1,2})\.[0-9]{2,12}"
 _DECIMAL = re.compile(r"\.[0-9]{2,12}")
 _WHOLE = re.compile(r"(?<![0-9.A-Za-z])[-+]?[0-9]{1,3}$")
-_PAIR = re.compile(rf"({_DEGREES})°? ?[NSns]?(?: ?[,;/ |] ?|、)({_DEGREES})°?(?: ?[EWew](?![a-z]))?(?![0-9.])")
+_PAIR = re.compile(rf"({_DEGREES})°? ?[NSns]?(?: ?[,;/ |] ?|、)({_DEGREES})°?(?: ?[EWew](?![a-z]))?(?![0-9]|\.[0-9])")
 _MINUTES = r"[0-9]{1,2}(?:\.[0-9]+)? ?['′分](?: ?[0-9]{1,2}(?:\.[0-9]+)? ?(?:\"|″|''|秒))?"
 _DMS = re.compile(
     rf"(?<![0-9.])[NSEW北南东西]?[纬经]? ?[0-9]{{1,3}} ?[°度] ?{_MINUTES} ?[NSEW]?"
@@ -28,7 +28,7 @@ _LETTERED = re.compile(
     rf"(?<![A-Za-z])[NS] ?{_DEGREES}°?[,; ]{{1,2}}[EW] ?{_DEGREES}°?|"
     rf"(?<![0-9.]){_DEGREES}°? ?[NS][,; ]{{0,2}}{_DEGREES}°? ?[EW]"
 )
-_VALUE = re.compile(rf"[\"']? ?[:=是为]? ?[\"']?({_DEGREES})(?![0-9.])")
+_VALUE = re.compile(rf"[\"']? ?[:=是为]? ?[\"']?({_DEGREES})(?![0-9]|\.[0-9])")
 
 _SHAPES = (  # a cheap look first: most texts hold none
     (re.compile("[°度] ?[0-9]"), _DMS),

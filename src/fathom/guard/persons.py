@@ -1,29 +1,21 @@
 """Names of persons, Chinese and English, also where nothing separates them from other text.
 
-A linear model over hashed features scores what may be a name (csrc/guard/names.h; bench/guard/train_names.py trained
-it); rules add what needs no model: transliterated names with a dot (买买提·艾山), whatever follows a label such as
-姓名：, whoever is addressed as Mr. or Dr. What counts: a title is not part of a name, so of 张先生 the surname 张 is
-masked, of 张伟先生 the whole 张伟, of Mr. Smith Smith; a familiar name is masked whole (小张, 老张). Fictional and
-historical persons are persons. Not found: given names alone in Chinese, lower-case names in English.
+The model of names (names.py) finds most; rules add what needs no model: transliterated names with a dot (买买提·艾山),
+whatever follows a label such as 姓名：, whoever is addressed as Mr. or Dr. What counts: a title is not part of a name,
+so of 张先生 the surname 张 is masked, of 张伟先生 the whole 张伟, of Mr. Smith Smith; a familiar name is masked whole
+(小张, 老张). Fictional and historical persons are persons. Not found: given names alone in Chinese, lower-case names in
+English.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
-from functools import cache
-
-import numpy as np
-
-from fathom._guard import NameModel
-from fathom.assets import ASSETS
 
 from .page import Found, Page
 
 __all__ = ["WORDS", "find"]
 
-LEAST = -1.0  # logit at which a score is 0.5: about one false alarm in 50,000 characters of ordinary text
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
 
 _LABELS = (
@@ -36,13 +28,14 @@ WORDS = {"person_label": _LABELS.split()}
 _LABELLED = re.compile(rf"(?:\([^()\n]{{1,8}}\))? ?[:=-]\s?[\"“「]?([{_HAN}]{{2,4}})(?![{_HAN}·•・‧])")
 # Characters that write foreign names; common words of one character that are also used so are left out.
 _SOUND = (
-    "丁丘丝丰丹丽乃乌乔买于亚亨京什仁伊休伟伦伯佐佛佩依俄先克兰其兹内冈冯凡凯切列利别力加努劳勃勒包卓南博"
-    "卜卡卢厄古可史叶司合吉吾和哈哥唐喀因图圣圭坎坡坦埃培基塔塞增士夏多夫央奇奈奎奥女妮姆威娄娅娜孔孙孜孟"
-    "季宁安宗宾密察尔尚尤尼屈山巴布希帕席平库庞康廉弗强当彭彼德怀思恩恰惠慈戈戴扎托扬拉拜拿措提摩撒敏敖敦"
-    "文斯施日旦旺昂昆明易显普曼曾朗木本朱李杜杰松林果查柯柴根格桑梅森次欣欧武比毕毛汀汉汗江汤沃沙法波泰泽"
-    "洛津洪海涅温潘烈热爱牛特狄玉玛珀珊珍珠班理琳琼瑞瑟瓜瓦甘申登白皮盖福科穆立简米索约纪纳纽绍维缪罗翰考"
-    "耳耶肉肖肯胡艾芒芝芬苏若英范茨茱茹荣莉莎莫莱菲萨葛蒂蒙蒲蕾藤西詹让许诺谢豪贝费贾赖赛赫路车辛达迈连迪"
-    "逊道邓那邦郭里金钦钱错锡门阿陶隆雄雅雪雷霍韦顿香马高魏鲁鲍麦黎黑默齐"
+    "丁丘丝丰丹丽乃乌乔买于亚亨京什仁仓伊休伟伦伯佐佛佩依俄先克兰其兹内冈冯凡凯切列利别力加努劳勃勒包卓南"
+    "博卜卡卢厄古可史叶司合吉吐吾和哈哥唐喀嘉因图圣圭坎坚坡坦埃培基塔塞增士夏多夫央奇奈奎奥女如妮姆威娄娅"
+    "娜孔孙孜孟季宁安宗宾密察尔尚尤尼居屈山巴布希帕席平库庞康廉弗强当彭彼德怀思恩恰惠慈戈戴扎托扬拉拜拥拿"
+    "措提摩撒敏敖敦文斯施日旦旺昂昆明易显普曲曼曾朗木本朱朵李杜杰松林果查柯柴根格桑梅森次欣欧武比毕毛汀汉"
+    "汗江汤沃沙法波泰泽洛津洪海涅温潘烈热爱牛特狄玉玛珀珂珊珍珠班理琳琼瑞瑟瓜瓦甘甫申登白皮盖福科穆立简米"
+    "素索约纪纳纽绍维缪罕罗翁翰考耳耶肉肖肯胡艾芒芝芬芮苏若英范茨茱茹荣莉莎莫莱菲萨葛蒂蒙蒲蓬蕾藤西詹让许"
+    "诺谢豪贝贡费贾赖赛赫路车辛达迈连迪逊道邓那邦郭里金钦钱错锡门阿陶隆雄雅雍雪雷霍韦顿香马高魏鲁鲍麦黎黑"
+    "默齐"
 )
 _DOTTED = re.compile(rf"[{_SOUND}]{{1,7}}(?:[·•・‧][{_SOUND}]{{1,8}}){{1,4}}")
 _ADDRESSED = re.compile(
@@ -51,16 +44,8 @@ _ADDRESSED = re.compile(
 _DOTS = re.compile("[·•・‧]")
 
 
-@cache
-def _model() -> NameModel:
-    with np.load(ASSETS / "guard" / "names.npz") as parts:
-        return NameModel(parts["words"], parts["weights"], float(parts["scale"]))
-
-
 def find(page: Page) -> Iterator[Found]:
     text = page.text
-    for start, end, _, logit in _model().find(text, LEAST):
-        yield Found(start, end, "PERSON", min(0.95, 1 / (1 + math.exp(LEAST - logit))))
     for label in page.words.get("person_label", ()):
         if (match := _LABELLED.match(text, label.end)) is not None:
             yield Found(*match.span(1), "PERSON", 0.7)

@@ -14,7 +14,21 @@ from typing import Any
 
 from fathom.errors import FathomError
 
-from . import addresses, births, contacts, context, geo, labelled, numbers, persons, plates, secrets, sensitive
+from . import (
+    addresses,
+    births,
+    contacts,
+    context,
+    geo,
+    labelled,
+    names,
+    numbers,
+    organisations,
+    persons,
+    plates,
+    secrets,
+    sensitive,
+)
 from .entities import DEFAULT_TYPES, ENTITIES
 from .page import Found, Lexicon, Page, Shadow
 from .spans import Span, disjoint
@@ -31,7 +45,9 @@ RECOGNISERS: tuple[ModuleType, ...] = (
     plates,
     contacts,
     secrets,
+    names,
     persons,
+    organisations,
     addresses,
     births,
     geo,

@@ -1,0 +1,68 @@
+"""Names of organisations: companies, banks, hospitals, schools, offices, firms.
+
+Chinese names end with a word like 有限公司 or 医院; the model of names (names.py) finds where they begin. English names
+are found here: runs of capitalised words that end with a form (Ltd, Inc., University) or go on after one (Bank of,
+University of). Brands alone (华为, Microsoft) are not looked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .page import Found, Page
+
+__all__ = ["WORDS", "find"]
+
+_FORMS = (
+    "Ltd Limited Inc Incorporated LLC LLP GmbH AG plc PLC Corp Corporation Co Company Group Holdings Partners "
+    "Associates Bank University College Institute Hospital Clinic School Academy Foundation Association Society "
+    "Agency Authority Council Ministry Department Trust Union Laboratories Labs Technologies Solutions Systems "
+    "Industries Enterprises Logistics Insurance Pharmaceuticals Consulting Services Hotel Church"
+)
+_SURE = "Ltd Limited Inc Incorporated LLC LLP GmbH plc PLC Corp Corporation Co"
+_SURE_FORMS = frozenset(_SURE.split())
+WORDS = {
+    "organisation_form": [f" {form}" for form in _FORMS.split()],
+    "organisation_of": ["Bank of ", "University of "],
+}
+_NAME = r"[A-Z][A-Za-z0-9'’.-]{0,24}"
+_BEFORE = re.compile(rf"(?<![A-Za-z0-9])(?:{_NAME}(?:,? (?:&|and|of|for|the) |,? )){{0,5}}{_NAME},?$")
+_MORE = re.compile(
+    rf"\.?(?: (?:of|for) {_NAME}(?: {_NAME}){{0,2}}|"
+    r"(?:,? (?:Ltd|Inc|LLC|LLP|Limited|Co|GmbH|plc|KG)(?![A-Za-z])\.?){1,2})?"
+)
+
+_OF = re.compile(rf"(?:the )?{_NAME}(?:,? (?:and |& )?{_NAME}){{0,3}}")
+_NOT_FIRST = re.compile(
+    r"(?:The|A|An|At|In|On|Of|For|From|To|With|By|And|Or|But|If|Our|My|Your|His|Her|Their|This|That|These|Those|We|I|He|She|"
+    r"It|They|Please|Dear|Hi|Hello|When|What|Where|Which|Who|How|Is|Are|Was|Does|Do|Can|Contact|Visit|Call|Join|About|"
+    r"Employer|Company|Mr|Mrs|Ms|Dr|Client|Vendor|Supplier|Customer|Bank|Account)[,.]? "
+)
+
+
+def find(page: Page) -> Iterator[Found]:
+    text = page.text
+    for form in page.words.get("organisation_form", ()):
+        if text[form.start + 1].isupper() or text[form.start + 1 : form.end] == "plc":
+            yield from _english(text, form.start, form.end)
+    for of in page.words.get("organisation_of", ()):
+        match = _OF.match(text, of.end)
+        if match and text[of.start].isupper() and not text[max(0, of.start - 1) : of.start].isalpha():
+            yield Found(of.start, match.end(), "ORGANISATION", 0.92)
+
+
+def _english(text: str, at: int, end: int) -> Iterator[Found]:
+    if text[end : end + 1].isalnum():
+        return
+    before = _BEFORE.search(text, max(0, at - 120), at)
+    if before is None:
+        return
+    start = before.start()
+    while (skipped := _NOT_FIRST.match(text, start, at)) is not None:
+        start = skipped.end()
+    if _NOT_FIRST.fullmatch(text[start:at].rstrip(",") + " "):
+        return
+    more = _MORE.match(text, end)
+    sure = text[at + 1 : end] in _SURE_FORMS
+    yield Found(start, more.end() if more else end, "ORGANISATION", 0.95 if sure else 0.91)
