@@ -20,7 +20,7 @@ from .page import Found, Page, Word
 __all__ = ["WORDS", "find"]
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
-_STOP = "的了是我你您他她它们在于到往至住寄送址去给从请把被由向与及或就搬这那哪吗呢吧啊很也都叫"
+_STOP = "的了是我你您他她它们在于到往至住寄送址去给从请把被由向与及或就搬点这那哪吗呢吧啊很也都叫"
 _NAME = rf"(?:(?![{_STOP}])[{_HAN}])"
 _DIGITS = r"(?:[甲乙丙丁]?[0-9]{1,5}|[一二三四五六七八九十百零〇]{1,5}|[A-Za-z][0-9]{0,4}|[甲乙丙丁])"
 _NUMBER = rf"{_DIGITS}(?:[-–—~之][0-9A-Za-z]{{1,5}}){{0,3}}"
@@ -32,20 +32,21 @@ _ESTATE = (
 )
 _HAMLET = "(?:苑|庭|府|湾|轩|居|城|里|园|村|屯|庄)"
 _PART = re.compile(
-    rf"(?P<number>第?{_NUMBER}(?:号楼|号院|号门|号铺|号|弄|支弄))"
-    rf"|(?P<building>{_NUMBER}(?:栋|幢|座|塔|号楼|楼栋|期|区|组|队|社)|{_NAME}{{0,3}}[东西南北中主副]?[座楼](?![{_HAN}]))"
-    rf"|(?P<room>{_NUMBER}(?:单元|层|楼|室|房间|号房|房|户|门|铺)|(?<=[号栋幢座元层楼院])[0-9]{{1,4}}(?:-[0-9]{{1,4}}){{0,2}}(?![0-9.年月日元个]))"
+    rf"(?P<number>第?{_NUMBER}(?:号楼(?!下)|号院|号门|号铺|号|弄|支弄))"
+    rf"|(?P<building>{_NUMBER}(?:栋|幢|座|塔|号楼|楼栋|期|区|组|队|社)|{_NAME}{{0,3}}[东西南北中主副][座楼塔](?![{_HAN}]))"
+    rf"|(?P<room>{_NUMBER}(?:单元|层|楼(?!下)|室|房间|号房|房|户|门|铺)|(?<=[号栋幢座元层楼院])[0-9]{{1,4}}(?:-[0-9]{{1,4}}){{0,2}}(?![0-9.年月日元个]))"
     rf"|(?P<plain>(?<=[路街道巷弄])[0-9]{{1,5}}(?:-[0-9]{{1,4}}){{0,2}}(?![0-9.年月日天元个米人分:])(?!公里|千米))"
     rf"|(?P<admin>(?!{_NAME}{{1,8}}?{_ESTATE}){_NAME}{{1,6}}?(?:街道|镇|乡|新区|开发区|高新区|自治县|区|县|市)(?![{_HAN}]?[长政委局]))"
     rf"|(?P<road>{_NAME}{{1,7}}?{_ROAD}(?:[东西南北中一二三四五0-9]段)?(?![口灯线由径程过面况边人牌费局委办]))"
-    rf"|(?P<estate>{_NAME}{{1,8}}?{_ESTATE}(?![{_HAN}]?[长民委会]))"
-    rf"|(?P<quarter>{_NAME}{{2,6}}?(?={_NUMBER}(?:栋|幢|座|塔|号楼|单元)))"
+    rf"|(?P<estate>{_NAME}{{1,8}}?(?:[0-9]{{2,4}}{_NAME}{{1,6}}?)?{_ESTATE}(?![{_HAN}]?[长民委会]))"
+    rf"|(?P<quarter>{_NAME}{{2,6}}?(?={_NUMBER}(?:栋|幢|座|塔|号楼|单元|层|室)))"
     rf"|(?P<hamlet>{_NAME}{{1,6}}?{_HAMLET}(?![{_HAN}]?[长民委会]))"
 )
 _SEED = re.compile(
     "(?<=[0-9A-Za-z一二三四五六七八九十零〇甲乙丙丁])(?:[号弄栋幢座室]|单元|"
     "(?<=[村屯庄里][0-9])组|(?<=[村屯庄里][0-9]{2})组)"
 )
+_IN_NAME = re.compile(rf"[{_HAN}]|[0-9]{{1,4}}[{_HAN}]{{2}}")  # 阳光100国际新城
 _NUMERAL = re.compile(rf"{_NUMBER}$")
 _FINE = {"number", "building", "room", "plain"}  # parts that make an address of what is before them
 _NAMED = {"road", "estate", "quarter", "hamlet", "admin"}
@@ -57,32 +58,36 @@ _NO_ROAD = re.compile(
 _SETTLED = re.compile(rf".{{2,6}}(?:{_ROAD}|{_ESTATE}|[苑村屯庄])")  # enough inside a district, without a number
 _LABELLED = re.compile(r" ?(?:\([^()\n]{1,8}\))?[:=是为在]? ?[\"“]?")
 _LABELS = (
-    "收货地址 收件地址 寄件地址 家庭住址 家庭地址 户籍地址 通讯地址 联系地址 注册地址 办公地址 公司地址 "
-    "单位地址 现住址 住址 住所地 住所 "
-    "居住地 居住地址 户籍所在地 户籍地 地址 所在地 邮寄地址 详细地址 送货地址 家住 现住 住在 寄到 寄往 送到"
+    "收货地址 收件地址 寄件地址 家庭住址 家庭地址 户籍地址 通讯地址 联系地址 注册地址 办公地址 公司地址 单位地址 "
+    "现住址 住址 住所地 住所 居住地 居住地址 户籍所在地 户籍地 地址 所在地 邮寄地址 详细地址 送货地址 家住 现住 "
+    "现居 暂住 拟住 住在 寄到 寄往 送到"
 )
 
 
-def _places() -> tuple[list[str], int, int]:
-    """Full and short names of places; from the first number on they are prefectures, from the second on counties."""
+def _places() -> tuple[list[str], int, int, int]:
+    """Full and short names of places; the numbers from which on they are prefectures, counties, counties cut short."""
     levels = [line.split() for line in (ASSETS / "guard" / "places.txt").read_text(encoding="utf-8").splitlines()]
     cut = re.compile("(?:.{1,4}族自治州|(?:壮族|回族|维吾尔)?自治区|特别行政区|地区|省|市|盟)$")
-    short = [[cut.sub("", name) for name in level] for level in levels[:2]]
+    provinces, cities = ([*level, *(cut.sub("", name) for name in level)] for level in levels[:2])
     towns = [name[:-1] for name in levels[2] if name[-1] == "市" and len(name) > 2]
-    rows = [levels[0] + short[0], levels[1] + short[1], levels[2] + towns]
-    rows = [sorted({name for name in row if len(name) > 1}) for row in rows]
-    return [name for row in rows for name in row], len(rows[0]), len(rows[0]) + len(rows[1])
+    rows = [sorted({name for name in row if len(name) > 1}) for row in (provinces, cities, levels[2], towns)]
+    sizes = [len(row) for row in rows]
+    return [name for row in rows for name in row], sizes[0], sum(sizes[:2]), sum(sizes[:3])
 
 
-_NAMES, _CITIES_FROM, _COUNTIES_FROM = _places()
-WORDS = {"place": _NAMES, "address_label": _LABELS.split(), "post_box": ["po box", "p.o. box", "p. o. box", "p.o.box"]}
+_NAMES, _CITIES_FROM, _COUNTIES_FROM, _TOWNS_FROM = _places()
+WORDS = {
+    "place": _NAMES,
+    "address_label": _LABELS.split(),
+    "post_box": ["po box", "p.o. box", "p. o. box", "p.o.box"],
+}
 
 _STREET = (
     "(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Square|Sq|Terrace|Ter|Way|Highway|"
     "Hwy|Parkway|Pkwy|Circle|Cir|Close|Crescent|Cres|Gardens|Grove|Mews|Row|Alley|Trail|Trl|Loop|Walk|Wharf|Broadway|Plaza|"
     "Quay|Rise|Park|Hill|View)"
 )
-_WORD = r"(?:[A-Z][A-Za-z'’.-]{0,24}|[0-9]{1,3}(?:st|nd|rd|th)|[NSEW]{1,2}\.?)"
+_WORD = r"(?:(?!I['’ ])[A-Z][A-Za-z'’.-]{0,24}|[0-9]{1,3}(?:st|nd|rd|th)|[NSEW]{1,2}\.?)"
 _UNIT = r"(?:(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Fl|Room|Rm|Building|Bldg)\.?|#) ?#?[0-9A-Za-z-]{1,6}"
 _STREETS = re.compile(
     rf"(?<![A-Za-z0-9.,$€£-])[0-9]{{1,6}}[A-Za-z]?(?:-[0-9]{{1,5}})?,? "
@@ -90,9 +95,9 @@ _STREETS = re.compile(
 )
 _BEFORE = re.compile(rf"(?<![A-Za-z0-9])(?:{_UNIT},? ){{0,3}}(?:No\.? ?)?$")
 _BOX_NUMBER = re.compile(r" ?#?[0-9]{1,6}(?![0-9A-Za-z])")
-# Of the United States, China, Britain.
-_CODE = r"(?:[A-Z]{2}\.?,? )?[0-9]{5,6}(?:-[0-9]{4})?|[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}"
-_TOWN = rf"{_WORD}(?![0-9A-Za-z])(?: {_WORD}(?![0-9A-Za-z])){{0,3}}"
+# Of the United States, China, Britain, Australia.
+_CODE = r"(?:[A-Z]{2}\.?,? )?[0-9]{5,6}(?:-[0-9]{4})?|[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}|[A-Z]{2,3} [0-9]{4}"
+_TOWN = rf"(?:Dublin [0-9]{{1,2}}|{_WORD}(?![0-9A-Za-z])(?: {_WORD}(?![0-9A-Za-z])){{0,3}})(?! ?[0-9]{{1,4}}(?![0-9]))"
 _REST = re.compile(
     rf"(?:\.(?=,? [A-Z#0-9]))?(?: (?:NW|NE|SW|SE|North|South|East|West|N|S|E|W)(?![A-Za-z])\.?)?"
     rf"(?:,? {_UNIT}(?![0-9A-Za-z]))?"
@@ -101,24 +106,26 @@ _REST = re.compile(
 )
 
 
-def _chains(places: list[Word]) -> Iterator[tuple[int, int, int]]:
-    """(start, end, finest level 0 to 2) of places that follow one another: 浙江省杭州市西湖区."""
+def _chains(text: str, places: list[Word]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Start and (end, finest level 0 to 2) after each of places that follow one another: 浙江省杭州市西湖区."""
     longest: dict[int, Word] = {}
     for word in places:
         if word.start not in longest or word.end > longest[word.start].end:
             longest[word.start] = word
     done = -1
     for start in sorted(longest):
-        if start < done:
+        bare = longest[start].number >= _TOWNS_FROM and start > 0 and "\u3400" <= text[start - 1] <= "\u9fff"
+        if start < done or (bare and text[start - 1] not in _STOP):  # 丰镇 (for 丰镇市) in 新丰镇
             continue
-        end, level, at = start, 0, start
+        level, at, ends = 0, start, []
         while at in longest:
             number = longest[at].number
             level = max(level, 0 if number < _CITIES_FROM else 1 if number < _COUNTIES_FROM else 2)
-            at = end = longest[at].end
-            at += at not in longest and at + 1 in longest
-        done = end
-        yield start, end, level
+            at = longest[at].end
+            ends.append((at, level))
+            at += text[at : at + 1] == " "
+        done = ends[-1][0]
+        yield start, ends
 
 
 def _parts(text: str, at: int) -> tuple[int, set[str], str]:
@@ -150,20 +157,22 @@ def _label_before(page: Page, start: int) -> bool:
 def _chinese(page: Page) -> Iterator[Found]:
     text, done = page.text, 0
     spans: list[tuple[int, int]] = []
-    for start, end, level in _chains(page.words.get("place", [])):
+    for start, ends in _chains(text, page.words.get("place", [])):
         if start < done:
             continue
-        stop, kinds, name = _parts(text, end)
-        district = level == 2 or "admin" in kinds
-        if kinds & _FINE and kinds & (_NAMED | {"number"}) and (name or district):
-            score = 0.95
-        elif district and (_SETTLED.fullmatch(name) or (end - start > 3 and _label_before(page, start))):
-            score = 0.6
-        else:
-            continue
-        done = stop
-        spans.append((start, stop))
-        yield Found(start, stop, "ADDRESS", score)
+        for end, level in reversed(ends):  # the last place may be the name of a road: 上海市南京路
+            stop, kinds, name = _parts(text, end)
+            district = level == 2 or "admin" in kinds
+            if kinds & _FINE and kinds & (_NAMED | {"number"}) and (name or district):
+                score = 0.95
+            elif district and (_SETTLED.fullmatch(name) or (end - start > 3 and _label_before(page, start))):
+                score = 0.6
+            else:
+                continue
+            done = stop
+            spans.append((start, stop))
+            yield Found(start, stop, "ADDRESS", score)
+            break
     starts = [start for start, _ in spans]
     done = 0
     for seed in _SEED.finditer(text):
@@ -175,6 +184,8 @@ def _chinese(page: Page) -> Iterator[Found]:
         if at < done or (k >= 0 and at < spans[k][1]):
             continue
         start = _name_before(text, at)
+        for label in page.around("address_label", at, at, before=8, after=0):
+            start = max(start, label.end)
         if start == at:
             continue
         stop, kinds, name = _parts(text, start)
@@ -192,9 +203,9 @@ def _name_before(text: str, end: int) -> int:
     if start > 0 and text[start - 1] == " ":
         start -= 1
     limit = start - (6 if re.match(_ROAD, text[start - 1 : start]) else 9)
-    while start > max(0, limit) and "\u3400" <= text[start - 1] <= "\u9fff" and text[start - 1] not in _STOP:
+    while start > max(0, limit) and text[start - 1] not in _STOP and _IN_NAME.match(text, start - 1):
         start -= 1
-    return start
+    return start + len(text[start:end]) - len(text[start:end].lstrip("0123456789"))
 
 
 def _english(page: Page) -> Iterator[Found]:

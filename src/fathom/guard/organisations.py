@@ -17,22 +17,29 @@ __all__ = ["WORDS", "find"]
 _FORMS = (
     "Ltd Limited Inc Incorporated LLC LLP GmbH AG plc PLC Corp Corporation Co Company Group Holdings Partners "
     "Associates Bank University College Institute Hospital Clinic School Academy Foundation Association Society "
-    "Agency Authority Council Ministry Department Trust Union Laboratories Labs Technologies Solutions Systems "
-    "Industries Enterprises Logistics Insurance Pharmaceuticals Consulting Services Hotel Church"
+    "Agency Authority Council Ministry Department Trust Union Center Centre Laboratories Labs Technologies "
+    "Solutions Systems Industries Enterprises Logistics Insurance Pharmaceuticals Consulting Services Hotel Church"
+)
+_KNOWN = (
+    "Barclays|Wells Fargo|HSBC|Citibank|Citigroup|JPMorgan Chase|Goldman Sachs|Morgan Stanley|Lloyds|NatWest"
+    "|Santander|Deutsche Bank|BNP Paribas|Credit Suisse|UBS|Standard Chartered|American Express|Capital One"
+    "|Deloitte|KPMG|PwC|Ernst & Young|Accenture|McKinsey|Aetna|Allianz|AXA|Prudential|MetLife|Vodafone|Verizon"
+    "|Comcast|T-Mobile|Walmart|Tesco|Siemens|Bosch|Pfizer|Novartis|AstraZeneca|Kaiser Permanente|Mayo Clinic"
+    "|Cleveland Clinic"
 )
 _SURE = "Ltd Limited Inc Incorporated LLC LLP GmbH plc PLC Corp Corporation Co"
 _SURE_FORMS = frozenset(_SURE.split())
 WORDS = {
     "organisation_form": [f" {form}" for form in _FORMS.split()],
-    "organisation_of": ["Bank of ", "University of "],
+    "organisation_of": ["Bank of ", "University of ", "Ministry of ", "Department of ", "Institute of ", "Church of "],
+    "organisation_known": _KNOWN.split("|"),
 }
 _NAME = r"[A-Z][A-Za-z0-9'’.-]{0,24}"
-_BEFORE = re.compile(rf"(?<![A-Za-z0-9])(?:{_NAME}(?:,? (?:&|and|of|for|the) |,? )){{0,5}}{_NAME},?$")
+_BEFORE = re.compile(rf"(?<![A-Za-z0-9])(?:{_NAME}(?:,? (?:&|and) |,? )){{0,5}}{_NAME},?$")
 _MORE = re.compile(
-    rf"\.?(?: (?:of|for) {_NAME}(?: {_NAME}){{0,2}}|"
-    r"(?:,? (?:Ltd|Inc|LLC|LLP|Limited|Co|GmbH|plc|KG)(?![A-Za-z])\.?){1,2})?"
+    rf" (?:of|for) {_NAME}(?: {_NAME}){{0,2}}|(?:,? (?:Ltd|Inc|LLC|LLP|Limited|Co|GmbH|plc|KG)(?![A-Za-z])){{1,2}}"
 )
-
+_DOT = re.compile(r"\.(?=,| [a-z(])")  # of an abbreviation in the middle of a sentence
 _OF = re.compile(rf"(?:the )?{_NAME}(?:,? (?:and |& )?{_NAME}){{0,3}}")
 _NOT_FIRST = re.compile(
     r"(?:The|A|An|At|In|On|Of|For|From|To|With|By|And|Or|But|If|Our|My|Your|His|Her|Their|This|That|These|Those|We|I|He|She|"
@@ -46,10 +53,14 @@ def find(page: Page) -> Iterator[Found]:
     for form in page.words.get("organisation_form", ()):
         if text[form.start + 1].isupper() or text[form.start + 1 : form.end] == "plc":
             yield from _english(text, form.start, form.end)
+    for known in page.words.get("organisation_known", ()):
+        around = text[max(0, known.start - 1) : known.start] + text[known.end : known.end + 1]
+        if text[known.start].isupper() and not (around.isascii() and any(c.isalnum() for c in around)):
+            yield Found(known.start, known.end, "ORGANISATION", 0.91)
     for of in page.words.get("organisation_of", ()):
         match = _OF.match(text, of.end)
         if match and text[of.start].isupper() and not text[max(0, of.start - 1) : of.start].isalpha():
-            yield Found(of.start, match.end(), "ORGANISATION", 0.92)
+            yield Found(of.start, match.end() - (text[match.end() - 1] == "."), "ORGANISATION", 0.92)
 
 
 def _english(text: str, at: int, end: int) -> Iterator[Found]:
@@ -63,6 +74,11 @@ def _english(text: str, at: int, end: int) -> Iterator[Found]:
         start = skipped.end()
     if _NOT_FIRST.fullmatch(text[start:at].rstrip(",") + " "):
         return
-    more = _MORE.match(text, end)
     sure = text[at + 1 : end] in _SURE_FORMS
-    yield Found(start, more.end() if more else end, "ORGANISATION", 0.95 if sure else 0.91)
+    if more := _MORE.match(text, end):
+        end = more.end()
+    if text.startswith(("Inc.", "Corp."), end - 3 - text.startswith("Corp.", end - 4)) or (
+        sure and _DOT.match(text, end)
+    ):
+        end += 1
+    yield Found(start, end, "ORGANISATION", 0.95 if sure else 0.91)
