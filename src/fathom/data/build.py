@@ -72,7 +72,7 @@ def build(
     for documents in held.values():
         for document in documents:
             seen.kind(_whole(document), near=0.0)
-            evaluation.add_passages(_whole(document))
+            evaluation.add_passages(_said(document))
     sets: dict[str, TokenSet] = {}
 
     def write(name: str, documents: Iterator[Document], conversation: bool, size: int) -> None:
@@ -154,7 +154,7 @@ def _kept(
             tally.left_out[reason] += 1
         elif source.keep < 1 and _rank(recipe, document) >= source.keep:
             tally.left_out["not chosen"] += 1
-        elif any(map(evaluation.asked, _questions(document))) or evaluation.shares(whole):
+        elif any(map(evaluation.asked, _questions(document))) or evaluation.shares(_said(document)):
             tally.left_out["evaluation"] += 1
         elif reason := seen.kind(whole, source.near):
             tally.left_out[reason] += 1
@@ -181,6 +181,11 @@ def _flaw(document: Document, source: Source) -> str | None:
 
 def _whole(document: Document) -> str:
     return document if isinstance(document, str) else "\n".join(m["content"] for m in document)
+
+
+def _said(document: Document) -> str:
+    """What can be quoted: system messages are formulas that many conversations have in common."""
+    return document if isinstance(document, str) else "\n".join(m["content"] for m in document if m["role"] != "system")
 
 
 def _questions(document: Document) -> Iterator[str]:
