@@ -2,7 +2,8 @@
 
     python bench/pii/run.py --split dev                    tables for fathom
     python bench/pii/run.py --split dev --misses CN_ID     what it missed of a type, and its false alarms of that type
-    python bench/pii/run.py --split test --peers           everybody's columns
+    python bench/pii/run.py --split test --peers --docs    everybody's columns; the figures of the documentation
+    python bench/pii/run.py --export sentences.jsonl       for another tool, whose spans come back by --spans FILE
 
 The last line is JSON. Recognisers are tuned on ``dev`` alone; nobody who tunes looks at the failures on ``test``.
 """
@@ -13,6 +14,7 @@ import argparse
 import json
 from pathlib import Path
 
+import page
 import report
 import tools
 from scoring import CHECKSUMMED, NAMES, Score, group, score
@@ -36,21 +38,30 @@ def summary(split: str, scores: dict[str, Score]) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--split", choices=SPLITS, default="dev")
-    parser.add_argument(
-        "--peers", nargs="?", type=Path, const=tools.PEERS, default=None, help="folder that peers.sh made"
-    )
+    parser.add_argument("--peers", nargs="?", type=Path, const=tools.PEERS, help="folder that peers.sh made")
+    parser.add_argument("--export", type=Path, help="write the sentences, as a tool reads them, and stop")
+    parser.add_argument("--spans", type=Path, action="append", default=[], help="another tool's spans: a column")
     parser.add_argument("--misses", metavar="TYPE", help="failures of one type (ALL: of every type) instead of tables")
     parser.add_argument("--limit", type=int, default=60, help="failures shown")
+    parser.add_argument("--docs", action="store_true", help="write the figures of docs/*/pii-benchmark.md")
     args = parser.parse_args()
     made: list[Sentence] = [s for language in LANGUAGES for s in sentences(args.split, language)]
-    compared = [tools.FATHOM]
-    if args.peers:
-        compared += [t for t in (tools.PRESIDIO, tools.LLM_GUARD) if (args.peers / t.name).is_dir()]
-    scores = {tool.name: score(made, tools.run(tool, made, args.peers)) for tool in compared}
+    lines = tools.asked(made)
+    if args.export:
+        args.export.write_text(lines, "utf-8")
+        return
+    peers = args.peers or tools.PEERS
+    compared = [t for t in tools.BY_NAME.values() if t is tools.FATHOM or (args.peers and (peers / t.name).is_dir())]
+    scores = {tool.name: score(made, tools.run(tool, lines, peers)) for tool in compared}
+    for path in args.spans:
+        other = tools.Tool(path.stem, path.stem, {})
+        scores[other.name] = score(made, tools.spans_of(other, path.read_text("utf-8")))
     if args.misses:
         print("\n".join(report.failures(scores["fathom"], args.misses, args.limit)))
     else:
         print("\n".join(report.tables(scores)))
+    if args.docs:
+        page.write(scores)
     print(json.dumps(summary(args.split, scores)))
 
 

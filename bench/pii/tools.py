@@ -6,9 +6,9 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import peer_types
 from scoring import Found
@@ -27,9 +27,10 @@ class Tool(NamedTuple):
 FATHOM = Tool("fathom", "fathom", {})
 PRESIDIO = Tool("presidio", "Presidio", peer_types.PRESIDIO)
 LLM_GUARD = Tool("llm-guard", "LLM Guard", peer_types.LLM_GUARD)
+BY_NAME = {tool.name: tool for tool in (FATHOM, PRESIDIO, LLM_GUARD)}
 
 
-def renamed(tool: Tool, spans: Iterable[tuple[int, int, str]]) -> list[Found]:
+def renamed(tool: Tool, spans: Iterable[Sequence[Any]]) -> list[Found]:
     """Types of ours; what the table lacks gets a name that is nobody's and no false alarm."""
     if not tool.types:
         return [Found(*span) for span in spans]
@@ -40,29 +41,31 @@ def program(tool: Tool) -> Path:
     return HERE / f"spans_{tool.name.replace('-', '_')}.py"
 
 
-def run(tool: Tool, sentences: Iterable[Sentence], peers: Path | None) -> dict[str, list[Found]]:
+def asked(sentences: Iterable[Sentence]) -> str:
+    """The sentences as every tool reads them."""
+    return "".join(json.dumps({"id": s.id, "language": s.language, "text": s.text}) + "\n" for s in sentences)
+
+
+def run(tool: Tool, lines: str, peers: Path) -> dict[str, list[Found]]:
     """Spans of each sentence, by its id; a program that fails ends the run with its own message.
 
-    Peers take minutes and do not change: what they answered to these sentences lies in ``peers`` and is read again.
+    Peers take minutes and do not change: what they answered to these lines lies in ``peers`` and is read again.
     """
-    lines = "".join(json.dumps({"id": s.id, "language": s.language, "text": s.text}) + "\n" for s in sentences)
-    if tool is FATHOM or peers is None:
-        answers = answer(sys.executable, program(tool), lines)
-    else:
-        asked = hashlib.sha256((lines + program(tool).read_text("utf-8")).encode()).hexdigest()
-        kept = peers / f"{tool.name}-{asked[:16]}.jsonl"
-        if not kept.exists():
-            print(f"pii: {tool.title} reads the sentences, a few minutes", file=sys.stderr)
-            text = answer(str(peers / tool.name / "bin" / "python"), program(tool), lines)
-            kept.write_text(text, "utf-8")
-        answers = kept.read_text("utf-8")
-    return spans_of(tool, answers)
+    script = HERE / f"spans_{tool.name.replace('-', '_')}.py"
+    if tool is FATHOM:
+        return spans_of(tool, _answers(sys.executable, script, lines))
+    digest = hashlib.sha256((lines + script.read_text("utf-8")).encode()).hexdigest()
+    kept = peers / f"{tool.name}-{digest[:16]}.jsonl"
+    if not kept.exists():
+        print(f"pii: {tool.title} reads the sentences, a few minutes", file=sys.stderr)
+        kept.write_text(_answers(str(peers / tool.name / "bin" / "python"), script, lines), "utf-8")
+    return spans_of(tool, kept.read_text("utf-8"))
 
 
-def answer(python: str, script: Path, lines: str) -> str:
+def _answers(python: str, script: Path, lines: str) -> str:
     return subprocess.run([python, script], input=lines, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-def spans_of(tool: Tool, lines: str) -> dict[str, list[Found]]:
-    answers = map(json.loads, lines.splitlines())
-    return {answer["id"]: renamed(tool, answer["spans"]) for answer in answers}
+def spans_of(tool: Tool, answers: str) -> dict[str, list[Found]]:
+    """Of lines ``{"id", "spans": [[start, end, type], ...]}``."""
+    return {answer["id"]: renamed(tool, answer["spans"]) for answer in map(json.loads, answers.splitlines())}

@@ -35,6 +35,8 @@ BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 USCC = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 VIN = "0123456789ABCDEFGHJKLMNPRSTUVWXYZ"
 PLATE = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+ISLANDS = ("810000", "820000", "830000")
+ROUTING = [f"{n:02}" for n in (*range(1, 13), *range(21, 33))]  # Federal Reserve districts, banks and thrifts
 PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 # Code of an area (GB/T 2260): a province with a district that exists.
 AREAS = [
@@ -75,9 +77,6 @@ AREAS = [
     "630102",
     "640104",
     "650102",
-    "810000",
-    "820000",
-    "830000",
 ]
 
 
@@ -103,14 +102,20 @@ def birthday(rng: Random) -> date:
 
 
 def cn_id(rng: Random) -> str:
-    foreigner = rng.random() < 0.06  # permanent resident: 9, place of issue, nationality
-    head = (fill(rng, f"9{rng.choice(('11', '31', '44'))}") + rng.choice(("840", "392", "826"))) if foreigner else ""
-    body = (head or rng.choice(AREAS)) + f"{birthday(rng):%Y%m%d}" + pick(rng, DIGITS, 3)
-    return body + str(ric.calc_check_digit(body))
+    """Of a resident (place and year must fit: districts come and go), of Hong Kong, Macao or Taiwan, of a foreigner."""
+
+    def draw(place: str) -> str:
+        body = place + f"{birthday(rng):%Y%m%d}" + pick(rng, DIGITS, 3)
+        return body + ric.calc_check_digit(body + "0")  # it wants all 18
+
+    kind = rng.random()
+    if kind < 0.06:  # permanent resident: 9, place of issue, nationality
+        return draw("9" + rng.choice(("11", "31", "44")) + rng.choice(("840", "392", "826")))
+    return draw(rng.choice(ISLANDS)) if kind < 0.1 else until(lambda: draw(rng.choice(AREAS)), ric.is_valid)
 
 
 def cn_uscc(rng: Random) -> str:
-    body = rng.choice(("91", "91", "91", "92", "93", "12", "52")) + rng.choice(AREAS[:37]) + pick(rng, USCC, 9)
+    body = rng.choice(("91", "91", "91", "92", "93", "12", "52")) + rng.choice(AREAS) + pick(rng, USCC, 9)
     return body + str(uscc.calc_check_digit(body))
 
 
@@ -218,7 +223,7 @@ def passport(rng: Random, language: str) -> str:
 
 def driver_licence(rng: Random, language: str) -> str:
     if language == "zh":
-        return rng.choice(AREAS[:37])[:4] + pick(rng, DIGITS, 8)
+        return rng.choice(AREAS)[:4] + pick(rng, DIGITS, 8)
     return fill(rng, rng.choice(("@#######", "@###-####-####", "@@@@@6#%#%#@@9@@", "########", "@## ### ###")))
 
 
@@ -356,7 +361,7 @@ SIMPLE: dict[str, Callable[[Random], str]] = {
     ),
     "US_SSN": lambda rng: until(lambda: fill(rng, "###-##-####"), ssn.is_valid),
     "US_ITIN": lambda rng: until(lambda: fill(rng, "9##-##-####"), itin.is_valid),
-    "US_ROUTING": lambda rng: until(lambda: rng.choice(("0", "1", "2", "3")) + pick(rng, DIGITS, 8), rtn.is_valid),
+    "US_ROUTING": lambda rng: until(lambda: rng.choice(ROUTING) + pick(rng, DIGITS, 7), rtn.is_valid),
     "CN_PERMIT": lambda rng: fill(rng, rng.choice(("H########", "M########", "H##########", "M##########"))),
     "CN_PERMIT.taiwan": lambda rng: fill(rng, "%#######"),
     "CN_MILITARY_ID": lambda rng: rng.choice("军参政后装南北沈兰成济广海空") + fill(rng, "字第%######号"),

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
+from random import Random
 
 import pytest
+from stdnum import iban, imei, luhn
+from stdnum.cn import ric, uscc
+from stdnum.gb import nhs
+from stdnum.us import itin, rtn, ssn
 
 HERE = Path(__file__).resolve().parents[2] / "bench" / "pii"
 sys.path.insert(0, str(HERE))
@@ -15,11 +22,13 @@ import disguise  # noqa: E402
 import peer_types  # noqa: E402
 import sentences  # noqa: E402
 import tools  # noqa: E402
+import values  # noqa: E402
 from scoring import Found, group, score  # noqa: E402
 from sentences import Gold, Sentence  # noqa: E402
 
 from fathom.guard.entities import DEFAULT_TYPES, ENTITIES  # noqa: E402
 
+VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 ABSENT = {  # kinds that are rare in the other language's text
     "zh": {"US_SSN", "US_ITIN", "US_NPI", "US_ROUTING", "UK_NHS", "UK_NINO", "TAX_ID", "CUSTOM"},
     "en": {"CN_ID", "CN_PERMIT", "CN_USCC", "CN_PLATE", "CN_MILITARY_ID", "CN_SOCIAL_SECURITY", "CUSTOM"},
@@ -59,6 +68,43 @@ def test_numbers_are_disguised_in_the_stated_shares(split) -> None:
         counts = Counter(g.disguise for g in numbers)
         for name, share in shares.items():
             assert counts[name] / len(numbers) == pytest.approx(share, abs=0.03), (language, name)
+
+
+VALID: dict[str, Callable[[str], bool]] = {
+    "CN_ID": lambda v: v[0] in "89" or ric.is_valid(v),  # whose places stdnum does not know
+    "CN_USCC": uscc.is_valid,
+    "BANK_CARD": luhn.is_valid,
+    "IBAN": iban.is_valid,
+    "IMEI": imei.is_valid,
+    "US_NPI": lambda v: luhn.is_valid("80840" + v),
+    "US_ROUTING": rtn.is_valid,
+    "US_SSN": ssn.is_valid,
+    "US_ITIN": itin.is_valid,
+    "UK_NHS": nhs.is_valid,
+}
+
+
+def test_the_numbers_pass_the_checks_of_stdnum() -> None:
+    checked = Counter[str]()
+    for split, language in product(sentences.SPLITS, sentences.LANGUAGES):
+        for s in sentences.sentences(split, language):
+            for g in s.spans:
+                if g.type in VALID and g.disguise in ("plain", "glued"):
+                    checked[g.type] += 1
+                    assert VALID[g.type](s.text[g.start : g.end]), s.text[g.start : g.end]
+    assert set(checked) == set(VALID)
+
+
+def test_numbers_of_our_own_generators_pass_their_checksums() -> None:
+    weights = dict(zip("ABCDEFGHJKLMNPRSTUVWXYZ", map(int, "12345678123457923456789"), strict=True))
+    for vin in ("1M8GDM9AXKP042788", *(values.vin(Random(i)) for i in range(50))):
+        total = sum(weights.get(c, int(c) if c.isdigit() else 0) * w for c, w in zip(vin, VIN_WEIGHTS, strict=True))
+        assert vin[8] == "0123456789X"[total % 11]
+    for i in range(50):
+        *body, check = values.hkid(Random(i)).replace("(", "").replace(")", "")
+        digits = [36] * (8 - len(body)) + [int(c, 36) for c in body]
+        total = sum(v * w for v, w in zip(digits, range(9, 1, -1), strict=True))
+        assert (total + int(check, 36)) % 11 == 0
 
 
 def test_glued_numbers_touch_chinese_characters_and_plain_ones_do_not() -> None:
@@ -132,6 +178,6 @@ def test_types_of_peers_become_ours_wider_ones_with_a_mark_and_the_rest_nobodys(
 
 def test_fathom_answers_every_sentence_with_spans_inside_it() -> None:
     made = sentences.sentences("dev", "zh")[:200]
-    found = tools.run(tools.FATHOM, made, None)
+    found = tools.run(tools.FATHOM, tools.asked(made), tools.PEERS)
     assert list(found) == [s.id for s in made]
     assert all(0 <= f.start < f.end <= len(s.text) and f.type in ENTITIES for s in made for f in found[s.id])
