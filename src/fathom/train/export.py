@@ -42,7 +42,9 @@ def export(model: Model, source: Path, target: Path, shard_mb: int = 16) -> Path
         if len(shards) > 1:
             index_file = {"metadata": {"total_size": total}, "weight_map": names}
             (folder / "model.safetensors.index.json").write_text(json.dumps(index_file, indent=1) + "\n", "utf-8")
-        model.config.save(folder)
+        config = {k: v for k, v in model.config.to_dict().items() if k not in ("quantization_config", "dtype")}
+        config["torch_dtype"] = "bfloat16"  # whatever the start was stored as
+        (folder / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", "utf-8")
         for file in TOKENIZER_FILES:
             if (source / file).is_file():
                 shutil.copyfile(source / file, folder / file)
