@@ -242,6 +242,12 @@ CODES: dict[str, Code] = {
     "upstream_broken": Code(
         502, _SERVER, "the upstream's answer can't be used: {problem}", "上游的应答无法使用：{problem}"
     ),
+    "page_token_invalid": Code(
+        401,
+        "authentication_error",
+        "open this with the token that the start printed: {path}?token=TOKEN, or the header x-privacy-token",
+        "请用启动时打印的令牌打开：{path}?token=令牌，或使用 x-privacy-token 请求头",
+    ),
     "leak_blocked": Code(
         403,
         _REQUEST,

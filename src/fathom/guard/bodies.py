@@ -210,8 +210,9 @@ def _slots(value: Any, path: str, mode: str, label: str = "") -> Iterator[_Slot]
             return
         media = mode == "protocol" and _is_media(value)
         for key, item in value.items():
-            place = f"{path}.{key}" if path else key
-            if mode == "data" or not _IDENTIFIER.fullmatch(key):
+            own = mode == "data" or not _IDENTIFIER.fullmatch(key)  # a key of the user's may say who it is about
+            place = f"{path}.*" if own else f"{path}.{key}".lstrip(".")
+            if own:
                 yield _Slot(value, key, f"{path} (key)", "key")
             if (mode != "data" and key in (_KEEP if mode == "protocol" else _SCHEMA_KEEP) and _is_plain(item)) or (
                 media and key not in _MEDIA_TEXT

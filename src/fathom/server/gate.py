@@ -14,6 +14,7 @@ import re
 import secrets
 import time
 import traceback
+from collections.abc import Collection
 from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -22,12 +23,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..errors import FathomError
 from .wire import error_response
 
-__all__ = ["Gate", "is_loopback"]
+__all__ = ["OPEN_PATHS", "Gate", "is_loopback"]
 
 log = logging.getLogger("fathom.server")
 _HOST = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\[\]]+))(?::\d{1,5})?")  # [v6] or name, port
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_OPEN_PATHS = {"/health"}  # what a supervisor asks without a key
+OPEN_PATHS = frozenset({"/health"})  # what a supervisor asks without a key
 
 
 def is_loopback(host: str) -> bool:
@@ -44,10 +45,13 @@ def _names_this_machine(header: str) -> bool:
 
 
 class Gate:
-    def __init__(self, app: ASGIApp, *, api_key: str | None, local_only: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, *, api_key: str | None, local_only: bool, open_paths: Collection[str] = OPEN_PATHS
+    ) -> None:
         self.app = app
         self.api_key = api_key
         self.local_only = local_only
+        self.open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -83,7 +87,7 @@ class Gate:
         host = headers.get("host", "")
         if self.local_only and not _names_this_machine(host):
             raise FathomError("host_refused", found=host)
-        if self.api_key is not None and path not in _OPEN_PATHS:
+        if self.api_key is not None and path not in self.open_paths:
             scheme, _, key = headers.get("authorization", "").partition(" ")
             if scheme.lower() != "bearer":
                 key = headers.get("x-api-key", "")  # as Anthropic's clients send it

@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.responses import Response
 
 from ... import __version__
 from ...guard import Masker
-from ..gate import Gate
+from ..gate import OPEN_PATHS, Gate
 from ..wire import shape_errors
 from .exchange import FORMATS, Format, forward, pass_through
 from .gateway import Gateway, Settings
+from .privacy import COOKIE, DAY_S, PRIVATE, check_token
+from .privacy_page import privacy_page
 
 __all__ = ["create_gateway"]
 
@@ -47,7 +49,12 @@ def create_gateway(settings: Settings, masker: Masker) -> FastAPI:
     app.add_api_route("/health", _health, methods=["GET"])
     app.add_api_route("/metrics", _metrics, methods=["GET"], response_class=PlainTextResponse)
     app.add_api_route("/version", _version, methods=["GET"])
-    app.add_middleware(Gate, api_key=settings.api_key, local_only=settings.local_only)
+    own = {"/privacy": _privacy_page, "/api/v1/privacy": _privacy} if settings.page_token is not None else {}
+    for path, route in own.items():
+        app.add_api_route(path, route, methods=["GET"], response_model=None)
+    app.add_middleware(
+        Gate, api_key=settings.api_key, local_only=settings.local_only, open_paths=OPEN_PATHS | own.keys()
+    )
     return app
 
 
@@ -70,6 +77,25 @@ async def _health(request: Request) -> dict[str, Any]:
 async def _metrics(request: Request) -> Response:
     gateway: Gateway = request.app.state.gateway
     return Response(gateway.metrics.page(), media_type=gateway.metrics.media_type)
+
+
+async def _privacy(request: Request) -> Response:
+    gateway: Gateway = request.app.state.gateway
+    check_token(request, gateway.settings.page_token)
+    records = [record.to_json() for record in reversed(gateway.records)]
+    return JSONResponse({"object": "list", "kept": gateway.records.maxlen, "data": records}, headers=PRIVATE)
+
+
+async def _privacy_page(request: Request) -> Response:
+    gateway: Gateway = request.app.state.gateway
+    if check_token(request, gateway.settings.page_token):  # the address bar and the history shall not keep it
+        response: Response = RedirectResponse("/privacy", 303, PRIVATE)
+        response.set_cookie(COOKIE, gateway.settings.page_token or "", max_age=DAY_S, httponly=True, samesite="strict")
+        return response
+    zh = request.headers.get("accept-language", "").lower().startswith("zh")
+    zh = {"zh": True, "en": False}.get(request.query_params.get("lang", ""), zh)
+    page = privacy_page(list(reversed(gateway.records)), gateway.records.maxlen or 0, gateway.upstream.url, zh=zh)
+    return HTMLResponse(page, headers=PRIVATE)
 
 
 async def _version() -> dict[str, str]:

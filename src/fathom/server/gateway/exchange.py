@@ -29,7 +29,8 @@ from ...guard.bodies import Told, mask_body, wants_json
 from ...guard.inbound import Inbound, inbound
 from ..wire import envelope, error_response, read_json
 from .answers import Answer
-from .gateway import Gateway, Record
+from .gateway import Gateway
+from .privacy import Record
 from .sse import Parser, dumps
 from .streams import ChoiceStream, MessageStream, ResponseStream, Stream, StreamOf, anthropic_error
 from .upstream import passed_back
@@ -109,9 +110,9 @@ class Exchange:
         took_s = time.perf_counter() - self.started_s
         self.gateway.metrics.running.dec()
         self.gateway.metrics.ended(self.format.path, status, self.masked, leaks, took_s)
-        self.gateway.record(
-            Record(self.format.path, self.model, status, self.size, took_s, tuple(self.sent), dict(leaks))
-        )
+        if self.gateway.settings.page_token is not None:
+            about = (self.format.path, self.model, status, self.size, took_s)
+            self.gateway.records.append(Record.of(*about, sent=self.sent, leaks=leaks))
         self.vault.clear()
 
 

@@ -6,19 +6,18 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ...errors import FathomError
 from ...guard import Masker, Vault
-from ...guard.bodies import Told
 from ...guard.limits import DEFAULT, Limits
 from .metrics import GatewayMetrics
+from .privacy import Record
 from .upstream import Timeouts, Upstream
 from .vaults import VaultStore
 
-__all__ = ["Gateway", "Record", "Settings"]
+__all__ = ["Gateway", "Settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +40,6 @@ class Settings:
     page_requests: int = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One request as it left, masked."""
-
-    route: str
-    model: str
-    status: int
-    size: int
-    took_s: float
-    sent: tuple[Told, ...]
-    leaks: Mapping[str, int]
-    when: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-
 class Gateway:
     def __init__(self, settings: Settings, masker: Masker) -> None:
         if not masker.is_reversible:
@@ -64,7 +49,7 @@ class Gateway:
         self.masker = masker
         self.started_s = time.time()
         self.metrics = GatewayMetrics()
-        self.records: deque[Record] = deque(maxlen=settings.page_requests)
+        self.records: deque[Record] = deque(maxlen=settings.page_requests)  # for the page, if there is one
         self.upstream = Upstream(
             settings.upstream,
             key=settings.upstream_key,
@@ -76,10 +61,6 @@ class Gateway:
             if settings.vault_key is None:
                 raise FathomError("parameter_invalid", param="--vault-dir", problem="needs a key, FATHOM_VAULT_KEY")
             self.vaults = VaultStore(settings.vault_dir, settings.vault_key, settings.vault_ttl_s)
-
-    def record(self, record: Record) -> None:
-        if self.settings.page_token is not None:
-            self.records.append(record)
 
     def vault_for(self, path: str, body: Mapping[str, Any]) -> Vault:
         """A new vault, or the one of the answer that this request goes on from. What lies at the upstream and was
