@@ -80,7 +80,8 @@ std::vector<Hit> Automaton::find(const Text& text) const {
   const Py_ssize_t n = text.size();
   auto letter = [&](Py_ssize_t i) { return i >= 0 && i < n && is_letter(text[i]); };
   auto cut = [&](Py_ssize_t start, Py_ssize_t end) {  // within a longer word
-    if (letter(start - 1) && letter(start) && !(text[start] < 'a' && text[start - 1] >= 'a')) return true;
+    if (start > 0 && is_alnum(text[start - 1]) && letter(start) && !(text[start] < 'a' && text[start - 1] >= 'a'))
+      return true;
     if (!letter(end - 1) || !letter(end) || ((text[end] | 32) == 's' && !letter(end + 1))) return false;
     auto digit = [&](Py_ssize_t i) { return i < n && is_digit(text[i]); };
     return !(digit(end + 1) || (letter(end + 1) && digit(end + 2)));

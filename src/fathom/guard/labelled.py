@@ -11,11 +11,38 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import NamedTuple
 
+from .context import AGAINST
 from .page import Found, Page
 
 __all__ = ["WORDS", "find"]
 
-WORDS: dict[str, list[str]] = {}
+WORDS = {
+    "military": ["字第"],
+    "travel": [
+        "入境",
+        "出境",
+        "签证",
+        "国籍",
+        "登机",
+        "值机",
+        "航班",
+        "旅客",
+        "乘机",
+        "口岸",
+        "边检",
+        "海关",
+        "免税",
+        "visa",
+        "immigration",
+        "nationality",
+        "boarding",
+        "traveller",
+        "traveler",
+        "passenger",
+        "embassy",
+        "consulate",
+    ],
+}
 
 _END = r"(?![0-9A-Za-z])"
 _GROUP = r"(?=[A-Za-z]{0,8}[0-9])[0-9A-Za-z]{1,24}+"
@@ -24,15 +51,18 @@ _LOOSE = (
     rf"(?:[A-Za-z]{{1,4}}[-/._ ·])?{_GROUP}(?:[-/._ ·]{{1,3}}(?:{_GROUP}|[A-Z]{{1,4}}(?=[-/._ ·][0-9A-Z]))){{0,20}}"
 )
 _JOIN = (
-    r"(?:'s|s)?\.?[^\S\n]{0,3}(?:号码|号|码|编号|证号|卡号|账号|帐号|代码|number|no\b\.?|num\b\.?|nr\b\.?|id\b|code|#)?"
+    r"(?:'s|s)?(?:(?<=no|No|NO)\.)?[^\S\n]{0,3}(?:号码|号|码|件|编号|证号|卡号|账号|帐号|代码|number|no\b\.?|num\b\.?|nr\b\.?|id\b|code|#)?"
     r"(?:[^0-9A-Za-z\n。；]{0,8}(?:证件号码?|卡号|编号|号码))?"  # 通行证，证件号：
     r"[^\S\n]{0,3}(?:\([^()\n0-9]{0,12}\))?"
     r"(?:是|为|填的|写的|登记的|用的|[:=>\-([\"'“”「『【《`|,]|is\b|was\b|are\b|reads\b|of\b|as\b|[^\S\n]){0,6}"
 )
 _JOIN_BACK = (
-    r"[^\S\n]{0,2}(?:[([-]|是|为|即|is|was|as|号的?|的){0,2}[^\S\n]{0,2}"
+    r"[^\S\n]{0,2}(?:[([-]|是|为|即|is|was|as|,? ?号的?|的){0,2}[^\S\n]{0,2}"
     r"(?:(?:the|my|our|his|her|their|your|a|我|他|她|您|你|本人|客户|的|这个|此)[^\S\n]?){0,4}$"
 )
+
+
+_ARMS = "军海空陆火武警参政后装联战文士部南北沈兰成济广东西中"  # characters before 字第 on military papers
 
 
 class Shape(NamedTuple):
@@ -59,21 +89,32 @@ _SHAPES = {
     ),
     "DRIVER_LICENCE": Shape(_pattern(_CODE), 5, 0.9, 18),
     "CN_SOCIAL_SECURITY": Shape(_pattern(_CODE), 7, 0.9, 20),
-    "MEDICAL_RECORD": Shape(_pattern(_CODE), 4, 0.9, 20),
+    "MEDICAL_RECORD": Shape(_pattern(_CODE), 5, 0.9, 20),
     "BANK_ACCOUNT": Shape(_pattern(_CODE), 6, 0.85, 28, only_digits=True),
     "PHONE": Shape(_pattern(r"\+?[0-9(](?:[ ().-]{0,2}[0-9]){6,16}"), 7, 0.7, 16, only_digits=True),
 }
 _BACK = {
-    type: re.compile(rf"(?<![0-9A-Za-z])({shape.value.pattern}){_JOIN_BACK}", re.IGNORECASE)
+    type: re.compile(
+        rf"(?<![0-9A-Za-z])([A-Za-z]{{0,2}}[0-9]{{1,4}}(?:[ .-][0-9]{{2,4}}){{1,4}}|{shape.value.pattern}){_JOIN_BACK}",
+        re.IGNORECASE,
+    )
     for type, shape in _SHAPES.items()
     if type in ("PASSPORT", "CN_PERMIT", "DRIVER_LICENCE", "CN_SOCIAL_SECURITY", "MEDICAL_RECORD", "BANK_ACCOUNT")
 }
 _REACH = 40  # characters between a label and the end of a value before it, or the beginning of one behind it
 _JOINED = re.compile(_JOIN, re.IGNORECASE)
 _SPREAD = _pattern(_LOOSE)
-_SPACED = re.compile(r"[0-9]{1,4}(?: [0-9]{1,4}){1,9}(?![0-9A-Za-z]|[-/.:][0-9])")
+_WORD_FIRST = re.compile("[A-Za-z]?[a-z]+ ")  # In 1980
+_SPACED = re.compile(r"(?:[A-Z]{1,3} ?)?[0-9]{1,8}(?: [0-9]{1,4}){1,9}(?![0-9A-Za-z]|[-/.:][0-9]| ?[年月日])")
 _ACCOUNT = re.compile(r"@?([0-9A-Za-z][0-9A-Za-z_.-]{2,31})")
 _SURE_JOIN = re.compile(r"[:=@]|是|为|号|is\b|id\b", re.IGNORECASE)
+
+
+_MILITARY = re.compile(rf"[{_ARMS}]{{1,2}}字第[0-9]{{6,8}}号?")
+_TRAVEL = re.compile(
+    r"(?<![0-9A-Za-z])(?:(?P<passport>E[A-HJ-NP-Z][0-9]{7}|[EGDSP][0-9]{8}|[DSP]E[0-9]{7})|[HMCW][0-9]{8}(?:[0-9]{2})?)"
+    r"(?![0-9A-Za-z])"
+)
 
 
 def find(page: Page) -> Iterator[Found]:
@@ -84,8 +125,22 @@ def find(page: Page) -> Iterator[Found]:
                 found = _backward(page.text, start, type, shape)
             if found is not None:
                 yield found
+    yield from _unlabelled(page)
     yield from _accounts(page)
     yield from _tax_ids(page)
+
+
+def _unlabelled(page: Page) -> Iterator[Found]:
+    """Papers whose form is their own: military ones anywhere, passports and permits where someone travels."""
+    text = page.text
+    for _, end, _ in page.words.get("military", ()):
+        if (match := _MILITARY.search(text, max(0, end - 5), end + 10)) is not None:
+            yield Found(*match.span(), "CN_MILITARY_ID", 0.8)
+    for word in page.words.get("travel", ()):
+        for match in _TRAVEL.finditer(page.plain, max(0, word.start - 40), word.end + 60):
+            labels = page.labels.of(*match.span())
+            if not labels or labels[0] != AGAINST:
+                yield Found(*match.span(), "PASSPORT" if match["passport"] else "CN_PERMIT", 0.7)
 
 
 def _forward(text: str, at: int, type: str, shape: Shape) -> Found | None:
@@ -106,6 +161,8 @@ def _backward(text: str, at: int, type: str, shape: Shape) -> Found | None:
 
 
 def _fits(value: str, shape: Shape) -> bool:
+    if _WORD_FIRST.match(value):
+        return False
     plain = re.sub("[^0-9A-Za-z]", "", value)
     digits = sum(map(str.isdigit, plain))
     return (

@@ -69,6 +69,7 @@ _PREFIXES: dict[str, str] = {  # how a key begins -> the whole of it, or around 
 _KEYS = [re.compile(pattern, re.ASCII) for pattern in _PREFIXES.values()]
 
 WORDS = {"secret.prefix": list(_PREFIXES)}
+_WITHIN_WORD = re.compile("[0-9A-Za-z_][0-9A-Za-z]")
 _MARK = re.compile(
     r"""(?:[0-9A-Za-z_.-]{0,24}?["'”」]?[^\S\n]{0,3}(?:[:=]{1,2}>?|=>|->|是|为|\bis|\bwas|设成|改成|设为|改为|重置为)"""
     r"""|(?:号|码|号码)?(?:是|为)|["'”」]?[^\S\n]{0,3}[:=]|[^\S\n]{1,2}(?=["'“「`]))[^\S\n]{0,3}"""
@@ -96,7 +97,7 @@ _ADDRESS = re.compile(
 def find(page: Page) -> Iterator[Found]:
     text = page.text
     for start, _, number in page.words.get("secret.prefix", ()):
-        if start and (text[start - 1].isascii() and (text[start - 1].isalnum() or text[start - 1] in "_")):
+        if start and _WITHIN_WORD.match(text, start - 1):
             continue
         if (match := _KEYS[number].match(text, start)) is not None:
             yield Found(*match.span(match.re.groups), "SECRET", 0.95)
