@@ -38,7 +38,7 @@ NUMBERS = frozenset(
 )
 # Where people put spaces, and the groups they make; () means groups of four from the left.
 GROUPS: dict[str, tuple[tuple[int, ...], ...]] = {
-    "PHONE": ((3, 4, 4), (3, 3, 5)),
+    "PHONE": ((3, 4, 4), (3, 4, 4), (4, 3, 4)),
     "CN_ID": ((6, 8, 4), (6, 4, 4, 4), (3, 3, 4, 4, 4)),
     "BANK_CARD": ((),),
     "BANK_ACCOUNT": ((),),
@@ -78,14 +78,16 @@ def spaced(rng: Random, type: str, value: str, language: str) -> str | None:
     if type not in GROUPS or (not value.isascii() and type != "CN_PLATE") or "+" in value:
         return None
     bare = value.replace("-", "").replace(" ", "")
-    if type == "PHONE" and not (len(bare) == 11 and bare.isdigit()):
-        return None
+    if type == "PHONE" and not (bare.isdigit() and (len(bare), bare[0] == "1") in ((11, True), (10, False))):
+        return None  # mobiles of China, numbers of North America
     separator = rng.choice("  -." if language == "zh" and type != "CN_PLATE" else "  -")
     if type == "CN_PLATE":
         separator = rng.choice("·. -")
     if type in PERSONAL_DIGITS and language == "zh" and rng.random() < 0.25:
         return " ".join(bare)
     sizes = rng.choice(GROUPS[type]) or (4,) * (len(bare) // 4 + 1)
+    if type == "PHONE" and len(bare) == 10:
+        sizes = (3, 3, 4)
     groups, at = [], 0
     for size in sizes:
         groups.append(bare[at : at + size])
@@ -102,12 +104,11 @@ def is_cjk(c: str) -> bool:
 
 
 def plain_gap(before: str, after: str, rng: Random) -> tuple[str, str]:
-    """The neighbours of a Chinese sentence's number, set apart from it."""
+    """The neighbours of a Chinese sentence's number, set apart from it: by a colon, in mid-sentence by spaces."""
+    inside = after and is_cjk(after[0])
     if before and is_cjk(before[-1]):
-        before += rng.choice(("：", "：", ":", " ", ": "))
-    if after and is_cjk(after[0]):
-        after = rng.choice((" ", "，")) + after
-    return before, after
+        before += " " if inside else rng.choice(("：", "：", ":", " ", ": "))
+    return before, " " + after if inside else after
 
 
 def glued_gap(before: str, after: str, rng: Random) -> tuple[str, str] | None:
