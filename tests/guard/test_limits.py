@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -174,6 +176,13 @@ def test_a_setting_that_is_none_is_refused(setting) -> None:
         Limits.of([setting])
     assert caught.value.status == 400
     assert ("body_bytes" in str(caught.value)) == (setting in ("", "runs=5", "=5"))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_names_every_limit_with_its_default(language) -> None:
+    page = (Path(__file__).parents[2] / "docs" / language / "limits.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", page, re.MULTILINE)
+    assert {name: int(number.replace(",", "")) for name, number in rows} == asdict(WIDE)
 
 
 HOSTILE = {
