@@ -30,7 +30,7 @@ def llm(checkpoint) -> LLM:
 
 @pytest.fixture(scope="module")
 def http(llm):
-    with running(create_app(llm, model_name="tiny")) as url, httpx.Client(base_url=url) as client:
+    with running(create_app(llm, model_name="tiny")) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 
