@@ -206,7 +206,7 @@ def _slots(value: Any, path: str, mode: str, label: str = "") -> Iterator[_Slot]
             else:
                 yield from _slots(item, f"{path}[{index}]", mode, label)
     elif isinstance(value, dict):
-        if mode == "protocol" and value.get("type") in _SEALED:
+        if mode == "protocol" and _type(value) in _SEALED:
             return
         media = mode == "protocol" and _is_media(value)
         for key, item in value.items():
@@ -247,13 +247,18 @@ def _is_plain(value: Any) -> bool:
 def _mode(mode: str, key: str, holder: Mapping[str, Any]) -> str:
     if mode != "protocol":
         return mode
-    if key in _DATA or (key == "input" and holder.get("type") in _CALLS):
+    if key in _DATA or (key == "input" and _type(holder) in _CALLS):
         return "data"
     return "schema" if key in _SCHEMAS else mode
 
 
+def _type(part: Mapping[str, Any]) -> str:
+    kind = part.get("type")
+    return kind if isinstance(kind, str) else ""
+
+
 def _is_media(part: Mapping[str, Any]) -> bool:
-    if not isinstance(part.get("type"), str) or part["type"] not in _MEDIA:
+    if _type(part) not in _MEDIA:
         return False
     source = part.get("source")
     return not (isinstance(source, dict) and source.get("type") in ("text", "content"))  # a document in plain text

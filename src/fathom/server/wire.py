@@ -45,6 +45,7 @@ class Body(Part):
     _inbound: Inbound = PrivateAttr(default_factory=Inbound)
 
 
+T = TypeVar("T")
 B = TypeVar("B", bound=Body)
 
 
@@ -52,20 +53,22 @@ def body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
     """A FastAPI dependency that reads the request's body as ``model``."""
 
     async def read(request: Request) -> B:
-        limits: Limits = request.app.state.limits
-        body = await _read(request, limits)
-        if len(body) < _LONG:
-            return parse(model, body, limits)
-        return await asyncio.get_running_loop().run_in_executor(_PARSERS, parse, model, body, limits)
+        return await _parsed(request, lambda body, limits: parse(model, body, limits))
 
     return read
 
 
 async def read_json(request: Request) -> dict[str, Any]:
     """The request's body as the JSON object it is, within limits."""
+    return await _parsed(request, check_body)
+
+
+async def _parsed(request: Request, parse: Callable[[bytes, Limits], T]) -> T:
     limits: Limits = request.app.state.limits
     body = await _read(request, limits)
-    return check_body(body, limits) if len(body) < _LONG else await asyncio.to_thread(check_body, body, limits)
+    if len(body) < _LONG:
+        return parse(body, limits)
+    return await asyncio.get_running_loop().run_in_executor(_PARSERS, parse, body, limits)
 
 
 def parse(model: type[B], body: bytes, limits: Limits = DEFAULT) -> B:
