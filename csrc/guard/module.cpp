@@ -1,7 +1,9 @@
 // The extension module fathom._guard: the passes over a whole text that guard/ makes.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <cstring>
 #include <string>
@@ -10,6 +12,7 @@
 #include "automaton.h"
 #include "fold.h"
 #include "keccak.h"
+#include "literals.h"
 #include "machines.h"
 #include "numbers.h"
 #include "runs.h"
@@ -94,5 +97,21 @@ NB_MODULE(_guard, m) {
       .def(
           "find",
           [](const guard::Automaton& self, nb::str text) { return table(self.find(Text(text.ptr())), 3); },
+          nb::arg("text"));
+  nb::class_<guard::Literals>(m, "Literals")
+      .def(nb::init<>())
+      .def("__len__", &guard::Literals::size)
+      .def("add", [](guard::Literals& self, nb::str word) { self.add(Text(word.ptr())); }, nb::arg("word"))
+      .def(
+          "find",
+          [](const guard::Literals& self, nb::str text, bool open) {
+            int32_t stop = 0;
+            auto places = self.find(Text(text.ptr()), open, &stop);
+            return std::make_pair(std::move(places), stop);
+          },
+          nb::arg("text"), nb::arg("open") = false)
+      .def(
+          "occurring",
+          [](const guard::Literals& self, nb::str text) { return self.occurring(Text(text.ptr())); },
           nb::arg("text"));
 }

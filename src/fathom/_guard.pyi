@@ -32,6 +32,18 @@ class Automaton:
     def find(self, text: str) -> NDArray[np.int32]:
         """(n, 3): start, end and id of every occurrence, by end, the longer first."""
 
+class Literals:
+    """A set of strings that may grow."""
+
+    def __init__(self) -> None: ...
+    def __len__(self) -> int: ...
+    def add(self, word: str) -> None: ...
+    def find(self, text: str, open: bool = False) -> tuple[list[tuple[int, int]], int]:
+        """Disjoint (start, end), leftmost and longest first; and where it stopped: at the end or, with ``open``, at the
+        first place where a longer word may come when the text goes on."""
+    def occurring(self, text: str) -> list[int]:
+        """The numbers, in order of adding, of the words that stand anywhere, also within one another."""
+
 class NameModel:
     """Candidates for names of persons, scored by a linear model over hashed features (csrc/guard/names.h)."""
 

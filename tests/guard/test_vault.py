@@ -38,6 +38,8 @@ def test_a_token_stands_for_one_value():
         vault.keep("PHONE", "13800138001", "13900000001")
     with pytest.raises(FathomError):
         vault.keep("PHONE", "13800138001", "")
+    with pytest.raises(FathomError):
+        vault.keep("PHONE", "13800138001", "1" * 65)
 
 
 def test_new_tokens_go_on_after_those_from_elsewhere():
@@ -80,7 +82,7 @@ def test_a_cleared_vault_is_empty():
     assert (len(vault), vault.value("⟦PERSON_1⟧"), vault.token("PERSON", "李四")) == (0, None, "⟦PERSON_1⟧")
 
 
-@given(st.dictionaries(st.text(min_size=1), st.text(st.characters()), max_size=5))
+@given(st.dictionaries(st.text(min_size=1, max_size=64), st.text(st.characters()), max_size=5))
 def test_what_is_saved_comes_back(tmp_path_factory, pairs):
     path = tmp_path_factory.getbasetemp() / "any.vault"
     vault = Vault.of(pairs)

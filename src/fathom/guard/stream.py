@@ -32,7 +32,7 @@ class Unmasker:
 
     def __init__(self, vault: Vault, *, json: bool = False) -> None:
         self._values = vault.tokens()
-        self._literals = vault.literals()
+        self._tokens = vault.literals()
         self._json = json
         self._held = ""
 
@@ -44,23 +44,16 @@ class Unmasker:
     def feed(self, text: str, end: bool = False) -> str:
         """What can be said now; with ``end`` all of it, and the next call begins a new text."""
         raw, self._held = self._held + text, ""
-        if not self._literals:
+        if not self._values:
             return raw
         plain, places = _decoded(raw, end) if self._json and "\\" in raw else (raw, None)
+        found, stop = self._tokens.find(plain, open=not end)
         pieces: list[str] = []
-        done, stop = 0, len(plain)
-        for place in self._literals.starts(plain):
-            if place < done:
-                continue
-            left = len(plain) - place
-            if not end and left < self._literals.longest and self._literals.begins(plain[place:]):
-                stop = place
-                break
-            if (token := self._literals.at(plain, place)) is not None:
-                pieces.append(_cut(raw, places, done, place))
-                value = self._values[token]
-                pieces.append(_escaped(value) if self._json else value)
-                done = place + len(token)
+        done = 0
+        for start, finish in found:
+            value = self._values[plain[start:finish]]
+            pieces += _cut(raw, places, done, start), _escaped(value) if self._json else value
+            done = finish
         pieces.append(_cut(raw, places, done, stop))
         self._held = raw[stop if places is None else places[stop] :]
         return "".join(pieces)

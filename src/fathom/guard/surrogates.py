@@ -17,7 +17,8 @@ from random import Random
 from stdnum import luhn
 from stdnum.cn import ric, uscc
 
-from .literals import Literals
+from fathom._guard import Literals
+
 from .vault import CLOSE, LONGEST, OPEN, Vault
 
 __all__ = ["assign", "surrogate"]
@@ -61,10 +62,12 @@ def assign(values: Iterable[tuple[str, str]], texts: Sequence[str], vault: Vault
             offer = surrogate(type, value, vault.next_draw(type))
             if offer is not None and _fits(offer) and not vault.is_taken(offer):
                 offers.setdefault(offer, (type, value))
-        literals = Literals(offers)
+        names, literals = list(offers), Literals()
+        for name in names:
+            literals.add(name)
         for text in texts:
-            for standing in literals.occurring(text):
-                offers.pop(standing, None)
+            for number in literals.occurring(text):
+                offers.pop(names[number], None)
         for offer, (type, value) in offers.items():
             vault.keep(type, value, offer)
         if not (pending := [pair for pair in pending if vault.surrogate(*pair) is None]):

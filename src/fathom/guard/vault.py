@@ -19,11 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fathom._guard import Literals
 from fathom.errors import FathomError
 from fathom.files import atomic_file, errors_of
 
 from .entities import ENTITIES
-from .literals import Literals
 
 if TYPE_CHECKING:  # imported where it is used: most vaults never touch a disk
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -33,7 +33,7 @@ __all__ = ["CLOSE", "KEY_BYTES", "LINE", "LITERAL", "LONGEST", "OPEN", "Vault"]
 OPEN, CLOSE = "⟦", "⟧"
 LITERAL, LINE = "LITERAL", "LINE"  # types that are no entities: what looks like a token, a record kept as it was
 KEY_BYTES = 32
-LONGEST = 64  # code points of a value that is looked for without its context, and of a surrogate
+LONGEST = 64  # code points of a token, and of a value that is looked for without its context
 _NUMBER = re.compile(r"[0-9 .()+-]*")
 _MAGIC = b"fathom-vault-1\n"
 _HEADER = len(_MAGIC) + 8 + 12  # bytes before the sealed part
@@ -57,7 +57,8 @@ class Vault:
         self._types: dict[str, str] = {}  # value -> the first type it had
         self._numbers: dict[str, int] = {}  # type -> last number of a placeholder
         self._draws: dict[str, int] = {}  # the same for surrogates
-        self._lookalikes = Literals([OPEN])  # what a text of the user's must not hold beside tokens
+        self._lookalikes = Literals()  # what a text of the user's must not hold beside tokens
+        self._lookalikes.add(OPEN)
         self._known = Literals()  # values that are meant wherever they stand
 
     @classmethod
@@ -92,8 +93,10 @@ class Vault:
     def keep(self, type: str, value: str, token: str) -> None:
         """Notes that ``token`` stands for ``value``; a token stands for one value only."""
         with self._lock:
-            if not token or self._pairs.get(token, (type, value)) != (type, value):
-                raise FathomError("parameter_invalid", param="vault", problem="an empty token, or one of two values")
+            if not 0 < len(token) <= LONGEST or self._pairs.get(token, (type, value)) != (type, value):
+                raise FathomError(
+                    "parameter_invalid", param="vault", problem="an empty token, a long one, or one of two values"
+                )
             self._pairs[token] = type, value
             self.note(type, value)
             if token[0] != OPEN:
@@ -126,13 +129,13 @@ class Vault:
     def find_values(self, text: str) -> list[tuple[int, int, str]]:
         """(start, end, type) of every value it knows, whole words and numbers only, sorted and disjoint."""
         with self._lock:
-            places = [(start, end) for start, end in self._known.find(text) if _is_whole(text, start, end)]
-            return [(start, end, self._types[text[start:end]]) for start, end in places]
+            places, _ = self._known.find(text)
+            return [(start, end, self._types[text[start:end]]) for start, end in places if _is_whole(text, start, end)]
 
     def find_lookalikes(self, text: str) -> list[tuple[int, int]]:
         """(start, end) of what could be taken for a token in a text that was not masked yet."""
         with self._lock:
-            return list(self._lookalikes.find(text))
+            return self._lookalikes.find(text)[0]
 
     def tokens(self) -> Mapping[str, str]:
         """A copy: token to value, in order of appearance."""
@@ -140,9 +143,11 @@ class Vault:
             return {token: value for token, (_, value) in self._pairs.items()}
 
     def literals(self) -> Literals:
-        """The tokens, to be searched for; a copy that does not grow."""
-        with self._lock:
-            return Literals(self._pairs)
+        """The tokens it has now, to be searched for; a copy that does not grow."""
+        copy = Literals()
+        for token in self.tokens():
+            copy.add(token)
+        return copy
 
     def clear(self) -> None:
         with self._lock:

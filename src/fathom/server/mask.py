@@ -13,6 +13,7 @@ from pydantic import Field
 from ..guard import Masked, Masker, Unmasker, Vault
 from ..guard.entities import DEFAULT_TYPES, ENTITIES
 from ..guard.operators import OPERATORS
+from ..guard.vault import LONGEST
 from .wire import Body, body_of, told
 
 __all__ = ["BODIES", "MaskRequest", "UnmaskRequest", "router"]
@@ -39,7 +40,7 @@ class MaskRequest(Body):
 
 class UnmaskRequest(Body):
     text: str | Annotated[list[str], Field(max_length=4096)]
-    vault: dict[Annotated[str, Field(min_length=1, max_length=4096)], str]
+    vault: dict[Annotated[str, Field(min_length=1, max_length=LONGEST)], str]
 
 
 BODIES: dict[str, type[Body]] = {"/api/v1/mask": MaskRequest, "/api/v1/unmask": UnmaskRequest}

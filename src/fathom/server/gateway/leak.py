@@ -41,7 +41,7 @@ class LeakScan:
 
     def spans(self, text: str) -> list[Span]:
         """The leaks in ``text``, which still has its tokens."""
-        tokens = list(self._tokens.find(text))
+        tokens, _ = self._tokens.find(text)
         blanked: list[str] = []
         done = 0
         for start, end in tokens:
