@@ -2,10 +2,11 @@
 
     python bench/pii/ordinary.py                    the count, from the judgements of ordinary.jsonl alone
     python bench/pii/ordinary.py --data FOLDER      draws the same sample again, scans it, looks the spans up
+    python bench/pii/ordinary.py --data FOLDER --write    ... and writes ordinary.jsonl anew with what is found now
 
 ``ordinary.jsonl``: a first line about the sample, then one judged span a line, with a few characters around it. A span
 is ``true`` where it really is what its type says (also a public person or company, a coordinate, a date of birth), else
-``false``. Spans nobody judged yet are printed as such lines, with an empty verdict, to be judged and appended.
+``false``. Spans nobody judged yet are printed, and written with an empty verdict: to be filled in by hand.
 """
 
 from __future__ import annotations
@@ -127,6 +128,7 @@ def count(characters: dict[str, int], lines: list[dict[str, str]]) -> dict[str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with the sources, as compressed JSON lines")
+    parser.add_argument("--write", action="store_true", help="write the spans found now, with the verdicts known")
     args = parser.parse_args()
     if args.data:
         pieces, scanner = sample(args.data), Scanner()
@@ -139,6 +141,9 @@ def main() -> None:
         for line in lines:
             if not line["verdict"]:
                 print(json.dumps(line, ensure_ascii=False))
+        if args.write:
+            rows = [{"characters": characters}, *lines]
+            JUDGED.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
     else:
         characters, lines = judged()
     unjudged = sum(not line["verdict"] for line in lines)

@@ -54,7 +54,8 @@ def run(tool: Tool, lines: str, peers: Path) -> dict[str, list[Found]]:
     script = HERE / f"spans_{tool.name.replace('-', '_')}.py"
     if tool is FATHOM:
         return spans_of(tool, _answers(sys.executable, script, lines))
-    digest = hashlib.sha256((lines + script.read_text("utf-8")).encode()).hexdigest()
+    sources = (path.read_text("utf-8") for path in (script, HERE / "pipelines.py", HERE / "peer_types.py"))
+    digest = hashlib.sha256("".join((lines, *sources)).encode()).hexdigest()
     kept = peers / f"{tool.name}-{digest[:16]}.jsonl"
     if not kept.exists():
         print(f"pii: {tool.title} reads the sentences, a few minutes", file=sys.stderr)
