@@ -73,6 +73,11 @@ class Masker:
         self._scanner = Scanner(types, dictionary=dictionary, patterns=patterns, allow=allow, threshold=threshold)
 
     @property
+    def scanner(self) -> Scanner:
+        """What finds entities here, each place by itself."""
+        return self._scanner
+
+    @property
     def is_reversible(self) -> bool:
         """Everything it masks can be put back."""
         return REVERSIBLE.issuperset(self._operators.values())

@@ -273,12 +273,15 @@ class Relay(Response):
     async def _relay(self, write: Callable[[bytes], Awaitable[None]]) -> None:
         gateway, parser, stream, kept = self._exchange.gateway, Parser(), self._stream, False
         async for piece in gateway.upstream.pieces(self._answer):
-            out = b"".join(told.encode() for event in parser.feed(piece) for told in stream.take(event))
+            out: list[bytes] = []
+            try:
+                out += (told.encode() for event in parser.feed(piece) for told in stream.take(event))
+            finally:  # what came before a fault is said
+                if out:
+                    await write(b"".join(out))
             if not kept and stream.answer_id is not None:
                 gateway.keep(self._exchange.format.path, stream.answer_id, self._exchange.vault)
                 kept = True
-            if out:
-                await write(out)
         await write(b"".join(event.encode() for event in stream.end()))
 
 

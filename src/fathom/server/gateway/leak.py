@@ -34,7 +34,7 @@ class LeakScan:
     def __init__(self, policy: str, masker: Masker, vault: Vault, supplied: Callable[[], Sequence[str]]) -> None:
         self.policy = policy
         self.found: Counter[str] = Counter()
-        self._find = masker.find
+        self._find = masker.scanner.find  # a value at a cut may be none: it must not spread
         self._tokens = vault.literals()
         self._texts = supplied
         self._supplied: str | None = None
