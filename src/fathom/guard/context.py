@@ -86,12 +86,8 @@ class Labels:
         """``text`` with a character that is neither letter nor digit for each of a label that touches what follows."""
         pieces, done = [], 0
         for end, start, _ in self._before:
-            if (
-                done <= start
-                and text[end - 1].isascii()
-                and text[end - 1 : end + 1].isalnum()
-                and text[end : end + 1].isascii()
-            ):
+            touches = text[end - 1 : end + 1].isascii() and text[end - 1 : end + 1].isalnum() and end < len(text)
+            if touches and done <= start and not (start and text[start - 1].isascii() and text[start - 1].isalnum()):
                 pieces += [text[done:start], "\u3000" * (end - start)]
                 done = end
         return "".join([*pieces, text[done:]]) if pieces else text

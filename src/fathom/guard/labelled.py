@@ -56,9 +56,10 @@ _JOIN = (
     r"[^\S\n]{0,3}(?:\([^()\n0-9]{0,12}\))?"
     r"(?:是|为|填的|写的|登记的|用的|[:=>\-([\"'“”「『【《`|,]|is\b|was\b|are\b|reads\b|of\b|as\b|[^\S\n]){0,6}"
 )
-_JOIN_BACK = (
+_JOINED_BACK = re.compile(
     r"[^\S\n]{0,2}(?:[([-]|是|为|即|is|was|as|,? ?号的?|的){0,2}[^\S\n]{0,2}"
-    r"(?:(?:the|my|our|his|her|their|your|a|我|他|她|您|你|本人|客户|的|这个|此)[^\S\n]?){0,4}$"
+    r"(?:(?:the|my|our|his|her|their|your|a|我|他|她|您|你|本人|客户|的|这个|此)[^\S\n]?){0,4}",
+    re.IGNORECASE,
 )
 
 
@@ -93,17 +94,16 @@ _SHAPES = {
     "BANK_ACCOUNT": Shape(_pattern(_CODE), 6, 0.85, 28, only_digits=True),
     "PHONE": Shape(_pattern(r"\+?[0-9(](?:[ ().-]{0,2}[0-9]){6,16}"), 7, 0.7, 16, only_digits=True),
 }
-_BACK = {
-    type: re.compile(
-        rf"(?<![0-9A-Za-z])([A-Za-z]{{0,2}}[0-9]{{1,4}}(?:[ .-][0-9]{{2,4}}){{1,4}}|{shape.value.pattern}){_JOIN_BACK}",
-        re.IGNORECASE,
-    )
-    for type, shape in _SHAPES.items()
-    if type in ("PASSPORT", "CN_PERMIT", "DRIVER_LICENCE", "CN_SOCIAL_SECURITY", "MEDICAL_RECORD", "BANK_ACCOUNT")
-}
-_REACH = 40  # characters between a label and the end of a value before it, or the beginning of one behind it
+#: Types whose value may stand before the label.
+_BACK = {"PASSPORT", "CN_PERMIT", "DRIVER_LICENCE", "CN_SOCIAL_SECURITY", "MEDICAL_RECORD", "BANK_ACCOUNT"}
+_BEFORE = re.compile(
+    rf"(?<![0-9A-Za-z])(?:[A-Za-z]{{0,2}}[0-9]{{1,4}}(?:[ .-][0-9]{{2,4}}){{1,4}}|{_CODE})\Z", re.IGNORECASE
+)
+_REACH = 40  # characters from a label within which its value begins
+_REACH_BACK = 12  # and between a value and the label behind it
 _JOINED = re.compile(_JOIN, re.IGNORECASE)
 _SPREAD = _pattern(_LOOSE)
+_SEPARATORS = re.compile("[^0-9A-Za-z]+")
 _WORD_FIRST = re.compile("[A-Za-z]?[a-z]+ ")  # In 1980
 _SPACED = re.compile(r"(?:[A-Z]{1,3} ?)?[0-9]{1,8}(?: [0-9]{1,4}){1,9}(?![0-9A-Za-z]|[-/.:][0-9]| ?[年月日])")
 _ACCOUNT = re.compile(r"@?([0-9A-Za-z][0-9A-Za-z_.-]{2,31})")
@@ -121,8 +121,8 @@ def find(page: Page) -> Iterator[Found]:
     for type, shape in _SHAPES.items():
         for start, end in page.labels.named(type):
             found = _forward(page.text, end, type, shape) if page.has_number(end, end + _REACH) else None
-            if found is None and type in _BACK and page.has_number(start - _REACH, start):
-                found = _backward(page.text, start, type, shape)
+            if found is None and type in _BACK:
+                found = _backward(page, start, type, shape)
             if found is not None:
                 yield found
     yield from _unlabelled(page)
@@ -155,15 +155,18 @@ def _forward(text: str, at: int, type: str, shape: Shape) -> Found | None:
     return Found(at, value.end(), type, shape.score) if value and _fits(value[0], shape) else None
 
 
-def _backward(text: str, at: int, type: str, shape: Shape) -> Found | None:
-    found = _BACK[type].search(text, max(0, at - _REACH), at)
-    return Found(*found.span(1), type, shape.score - 0.1) if found and _fits(found[1], shape) else None
+def _backward(page: Page, at: int, type: str, shape: Shape) -> Found | None:
+    run = page.number_before(at)
+    if run is None or at - run[1] > _REACH_BACK or _JOINED_BACK.fullmatch(page.text, run[1], at) is None:
+        return None
+    found = _BEFORE.search(page.text, max(run[0], run[1] - _REACH), run[1])
+    return Found(*found.span(), type, shape.score - 0.1) if found and _fits(found[0], shape) else None
 
 
 def _fits(value: str, shape: Shape) -> bool:
     if _WORD_FIRST.match(value):
         return False
-    plain = re.sub("[^0-9A-Za-z]", "", value)
+    plain = _SEPARATORS.sub("", value)
     digits = sum(map(str.isdigit, plain))
     return (
         shape.digits <= digits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import cached_property
 from operator import attrgetter
@@ -104,6 +104,11 @@ class Page:
         """Whether one of the ``runs`` lies, at least in part, between ``start`` and ``end``."""
         at = bisect_left(self._run_ends, start + 1)
         return at < len(self._run_ends) and self.runs[at][0] < end
+
+    def number_before(self, place: int) -> tuple[int, int] | None:
+        """Where the last of the ``runs`` stands that ends at ``place`` or before."""
+        at = bisect_right(self._run_ends, place) - 1
+        return self.runs[at][:2] if at >= 0 else None
 
     @cached_property
     def _run_ends(self) -> list[int]:

@@ -70,6 +70,7 @@ _KEYS = [re.compile(pattern, re.ASCII) for pattern in _PREFIXES.values()]
 
 WORDS = {"secret.prefix": list(_PREFIXES)}
 _WITHIN_WORD = re.compile("[0-9A-Za-z_][0-9A-Za-z]")
+_DIGIT = re.compile("[0-9]")
 _MARK = re.compile(
     r"""(?:[0-9A-Za-z_.-]{0,24}?["'”」]?[^\S\n]{0,3}(?:[:=]{1,2}>?|=>|->|是|为|\bis|\bwas|设成|改成|设为|改为|重置为)"""
     r"""|(?:号|码|号码)?(?:是|为)|["'”」]?[^\S\n]{0,3}[:=]|[^\S\n]{1,2}(?=["'“「`]))[^\S\n]{0,3}"""
@@ -126,8 +127,9 @@ def _labelled(text: str, start: int, end: int) -> tuple[int, int] | None:
     chinese = not text[start].isascii() or not mark[0].isascii()
     if not quoted and _PROGRAM.match(head) and not (chinese and len(head) >= 6 and "(" not in head):
         return None
-    kinds = sum(bool(re.search(kind, head)) for kind in ("[a-z]", "[A-Z]", "[0-9]", "[^0-9A-Za-z]"))
-    if not assigned and not chinese and (kinds < 2 or not any(map(str.isdigit, head))):
+    has_digit = _DIGIT.search(head) is not None
+    kinds = (head != head.lower()) + (head != head.upper()) + has_digit + (not head.isalnum())
+    if not assigned and not chinese and (kinds < 2 or not has_digit):
         return None
     if kinds < 2 and not chinese and not head.isdigit() and _bits(head) < 2.5:
         return None
