@@ -166,9 +166,15 @@ def _ipv4(page: Page) -> Iterator[Found]:
                 score = 0.2
             elif "IP" in labels:
                 score = 0.95
-            elif all(int(octet) < 32 for octet in octets) and octets[0] != "10" and len(set(octets)) > 1:
-                score = 0.4  # as likely a version or the number of a section
+            elif _is_versionlike([int(octet) for octet in octets]):
+                score = 0.4
             yield Found(*match.span(), "IP", score)
+
+
+def _is_versionlike(octets: list[int]) -> bool:
+    """As likely a version or the number of a section: all are small, or the first is one digit and none has three."""
+    most = 100 if octets[0] < 10 else 32
+    return all(octet < most for octet in octets) and octets[0] != 10 and len(set(octets)) > 1
 
 
 def _machines(page: Page) -> Iterator[Found]:

@@ -79,7 +79,7 @@ _VALUE = re.compile(r"""(["'“「`]?)([!#-&(-+\--:<-_a-~]{4,512})""")
 _NO_VALUE = re.compile(
     r"(?:[*xX.•#?_-]+|null|none|nil|true|false|undefined|required|optional|string|str|int|bytes|bool|any|empty|example|"
     r"changeme|placeholder|redacted|masked|hidden|secret|password|token|your[-_ ]?\w*|"
-    r"my[-_]?(?:password|token|secret|key)|<.*|\$\{.*|\{\{.*|%\(.*|\[.*|%[sd].*|\$[A-Za-z_]+|https?://.*)\Z",
+    r"my[-_]?(?:password|token|secret|key)|<.*|\$\{.*|\{\{.*|%\(.*|\[.*|%[sd]|\$[A-Za-z_]+|https?://.*)\Z",
     re.IGNORECASE,
 )
 _FILES = re.compile(r"\.(?:json|ya?ml|toml|ini|conf|env|txt|pem|key|py|js|ts|sh|md|xml|properties)\Z", re.IGNORECASE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 __all__ = ["Span", "disjoint"]
 
@@ -26,6 +26,6 @@ def disjoint(spans: Iterable[Span]) -> list[Span]:
         while kept and span.start < kept[-1].end:
             last = kept.pop()
             strong = max(last, span, key=lambda s: (s.score, s.end - s.start))
-            span = replace(strong, start=last.start, end=max(last.end, span.end))
+            span = Span(last.start, max(last.end, span.end), strong.type, strong.score)
         kept.append(span)
     return kept
