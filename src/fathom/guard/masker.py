@@ -195,9 +195,13 @@ def _whole(text: str, type: str) -> list[Span]:
 def _protected(text: str, vault: Vault) -> str:
     """Text between values: what could be taken for a token becomes a placeholder, so that all tokens are ours."""
     pieces: list[str] = []
+    tokens: dict[str, str] = {}
     done = 0
     for start, end in vault.find_lookalikes(text):
-        pieces += text[done:start], vault.token(LITERAL, text[start:end])
+        like = text[start:end]
+        if like not in tokens:
+            tokens[like] = vault.token(LITERAL, like)
+        pieces += text[done:start], tokens[like]
         done = end
     return "".join([*pieces, text[done:]])
 
