@@ -32,6 +32,7 @@ def _read() -> dict[str, list[str]]:
 
 
 WORDS = _read()
+_COMMA = re.compile("[,，、]")
 _BREAK = re.compile(r"[。；！？!?\n]|[;.] |[0-9]{4}")
 
 
@@ -56,8 +57,9 @@ class Labels:
         for end, start, name in self._before:
             self._named.setdefault(name, []).append((start, end))
 
-    def of(self, start: int, end: int) -> list[str]:
-        """The labels of the number from ``start`` to ``end``, the nearest first."""
+    def of(self, start: int, end: int, *, near: bool = False) -> list[str]:
+        """The labels of the number from ``start`` to ``end``, the nearest first. ``near``: those of other things do not
+        reach over a comma (订单没到，请打13800138000)."""
         names = []
         i = bisect_right(self._ends, start) - 1
         limit = start - BEFORE
@@ -70,14 +72,15 @@ class Labels:
             label_end, _, name = self._before[i]
             if label_end < breaks:
                 break
-            names.append(name)
+            if not near or name != AGAINST or not _COMMA.search(self._text, label_end, start):
+                names.append(name)
             i -= 1
         i = len(self._ends) if names else bisect_left(self._ends, end + 1)
         while i < len(self._ends) and self._before[i][1] <= end + AFTER:
             _, label_start, name = self._before[i]
             if label_start < end or _BREAK.search(self._text, end, label_start):
                 break
-            if name != AGAINST and not re.search("[,，、]", self._text[end:label_start]):
+            if name != AGAINST and not _COMMA.search(self._text, end, label_start):
                 names.append(name)
             i += 1
         return names

@@ -75,7 +75,7 @@ def find(page: Page) -> Iterator[Found]:
         kind = KINDS[number]
         if number == _INTERNATIONAL and not is_international(re.sub("[^0-9]", "", text[start:end])):
             continue
-        labels = page.labels.of(start, end)
+        labels = page.labels.of(start, end, near=True)
         score = (kind.plain, kind.grouped, kind.scattered)[form]
         if kind.type == "BANK_CARD" and end - start < 15:
             score -= 0.4  # 13 and 14 digits are as rare on cards as they are common elsewhere
