@@ -21,6 +21,7 @@ SORTABLE_MARKS = 32  # marks in a row before NFC, whose sorting takes quadratic 
 _LINE_BREAKS = "\v\f\x85"
 
 _CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+_ASCII_CONTROLS = bytes({*range(0x20), 0x7F} - {*b"\t\n\r"})
 _NO_CHARACTERS = "\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff" + "".join(
     f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000)
 )
@@ -83,8 +84,12 @@ def clean(text: str) -> str:
 
     Compare with ``text`` to know whether anything was changed.
     """
-    if _patterns().attention.search(text) is None:
-        return text if text.isascii() or is_normalized("NFC", text) else normalize("NFC", text)
+    if text.isascii():  # without a regular expression, which takes 40 ns for each character
+        raw = text.encode()
+        if len(raw.translate(None, _ASCII_CONTROLS)) == len(raw):
+            return text
+    elif _patterns().attention.search(text) is None:
+        return text if is_normalized("NFC", text) else normalize("NFC", text)
     while (cleaned := _cleaned(text)) != text:  # a removal changes neighbours, but only within one stack of marks
         text = cleaned
     return text
