@@ -109,7 +109,15 @@ class Slow:
 def running(app) -> Iterator[str]:
     """The base URL of ``app`` served by a real uvicorn in a thread."""
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+        uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=0,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=2,
+            timeout_keep_alive=60,
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

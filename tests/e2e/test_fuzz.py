@@ -64,6 +64,20 @@ BODIES = [
     (COMPLETIONS, {"prompt": "a", "max_tokens": 5, "choice": ["yes", "no"]}),
     ("/tokenize", {"content": "the <｜User｜> cat", "add_special": True, "parse_special": True}),
     ("/detokenize", {"tokens": [20, 21, 300]}),
+    ("/api/v1/mask", {"text": ["我叫张伟，电话13800138000", "a"], "operator": "surrogate", "threshold": 0.5}),
+    (
+        "/api/v1/mask",
+        {
+            "text": "我叫张伟，工号 ab-12",
+            "types": ["PERSON", "CUSTOM"],
+            "operator": {"PERSON": "hash"},
+            "dictionary": {"阿三": "PERSON"},
+            "patterns": {"[a-z]+-[0-9]+": "CUSTOM"},
+            "allow": ["李四"],
+            "key": "0123456789abcdef",
+        },
+    ),
+    ("/api/v1/unmask", {"text": ["⟦PERSON_1⟧", "b"], "vault": {"⟦PERSON_1⟧": "张伟"}}),
 ]
 FATTEST_MB = 400  # that thousands of bad requests may add to a process that has answered its first ones
 

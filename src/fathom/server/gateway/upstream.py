@@ -59,7 +59,9 @@ class Upstream:
         self._key, self._own_key = key, own_key
         transport = httpx.AsyncHTTPTransport(
             retries=2,  # of connecting, nothing else
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
+            limits=httpx.Limits(
+                max_connections=None, max_keepalive_connections=64, keepalive_expiry=4
+            ),  # servers wait 5
             proxy=_proxy(parts.scheme, parts.hostname),
         )
         timeout = httpx.Timeout(timeouts.read, connect=timeouts.connect)
