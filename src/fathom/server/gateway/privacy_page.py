@@ -17,13 +17,13 @@ _OPEN = 3  # requests that are unfolded
 _TEXTS = {  # zh, en
     "title": ("外发内容", "What left"),
     "lead": (
-        "最近 {kept} 个请求发往 {upstream} 时的样子。原始内容不在此页，也不在任何文件中；重启即清空。",
-        "The last {kept} requests as they went to {upstream}. Original values are neither on this page nor in any "
-        "file; a restart empties it.",
+        "最近 {kept} 个请求发往 {upstream} 时的样子。此页只在内存中，不含被遮盖的原值；重启即清空。",
+        "The last {kept} requests as they went to {upstream}. Kept in memory only, without the values that were "
+        "masked; a restart empties it.",
     ),
     "none": ("还没有请求。", "No requests yet."),
     "requests": ("请求", "requests"),
-    "masked": ("处已遮盖", "values masked"),
+    "masked": ("处已遮盖", "masked"),
     "leaks": ("处回答中的外来信息", "findings in answers"),
     "type": ("类型", "Type"),
     "count": ("次数", "Count"),
@@ -61,7 +61,7 @@ summary .n{margin-left:auto;color:var(--key);font-weight:600}
 table{border-collapse:collapse;width:100%;margin:.75rem 0;font-size:.9rem}
 th,td{text-align:left;padding:.3rem .75rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--dim);font-weight:500}
-td.r,th.r{text-align:right;font-variant-numeric:tabular-nums;padding-right:0;white-space:nowrap}
+td.r,th.r{text-align:right;font-variant-numeric:tabular-nums;padding:.3rem 0 .3rem .9rem;white-space:nowrap}
 td code{color:var(--key)}
 small{color:var(--dim)}
 .tag{color:var(--warn);font-size:.75rem;margin-left:.4rem;white-space:nowrap}
