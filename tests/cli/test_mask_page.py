@@ -9,7 +9,7 @@ import pytest
 
 from fathom.guard.entities import ENTITIES
 from fathom.server import create_app
-from pages import ROOT, blocks, run_consoles
+from pages import ROOT, blocks, run_console
 from serving import running
 
 LANGUAGES = pytest.mark.parametrize("language", ["en", "zh"])
@@ -20,7 +20,8 @@ def page(language: str):
 
 
 def test_its_commands_print_what_it_shows(tmp_path):
-    run_consoles(page("en"), tmp_path)
+    for block in blocks(page("en"), "console"):
+        run_console(block, tmp_path)
 
 
 @LANGUAGES
