@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 import torch
 import zstandard
-
 from bench.guard import inventories as inv
+
 from fathom import _guard
 from fathom.assets import ASSETS
 
@@ -49,10 +49,40 @@ TALK_EN = (
     "written/writing",
 )
 N_FEATURES, BUCKETS, WORD_BITS = 24, 1 << 18, 1 << 22
-CHINESE, ENGLISH, GIVEN, FAMILY, SURNAME, TITLE, ENDING, PLACE = 1, 2, 3, 4, 5, 6, 7, 8  # WordClass of csrc/guard/names.h
+CHINESE, ENGLISH, GIVEN, FAMILY, SURNAME, TITLE, ENDING, PLACE = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+)  # WordClass of csrc/guard/names.h
 SCALE = 0.04  # logit of one step of an int8 weight
 NEVER = "的了是我你您他她它们在有和与不就也都很这那个问让吗呢吧"
-PRODUCTS = set("Jenkins Maven Ruby Julia Alexa Siri Cortana Scala Ada Eclipse Oracle Jupyter Azure Kafka Gradle Docker Travis Jenkins".split())
+PRODUCTS = set(
+    [
+        "Jenkins",
+        "Maven",
+        "Ruby",
+        "Julia",
+        "Alexa",
+        "Siri",
+        "Cortana",
+        "Scala",
+        "Ada",
+        "Eclipse",
+        "Oracle",
+        "Jupyter",
+        "Azure",
+        "Kafka",
+        "Gradle",
+        "Docker",
+        "Travis",
+        "Jenkins",
+    ]
+)
 HAN = "\u4e00-\u9fff"
 
 
@@ -94,7 +124,10 @@ class Corpus:
 def all_places() -> list[str]:
     """Full and short names of the provinces, prefectures and counties of China."""
     full = [line.split() for line in (ASSETS / "guard" / "places.txt").read_text().splitlines()]
-    short = [re.sub("(?:省|市|自治区|特别行政区|地区|盟|.{1,4}族自治州|壮族自治区|回族自治区|维吾尔自治区)$", "", p) for p in full[0] + full[1]]
+    short = [
+        re.sub("(?:省|市|自治区|特别行政区|地区|盟|.{1,4}族自治州|壮族自治区|回族自治区|维吾尔自治区)$", "", p)
+        for p in full[0] + full[1]
+    ]
     short += [p[:-1] for p in full[2] if p[-1] in "市县区" and len(p) > 2]
     return sorted({place for place in sum(full, []) + short if len(place) > 1})
 
@@ -107,10 +140,13 @@ def build_words(args: argparse.Namespace) -> tuple[np.ndarray, set[str]]:
         if 2 <= len(word) <= 3 and not tag.startswith("nr") and int(count) >= 3 and re.fullmatch(f"[{HAN}]+", word):
             entries.append((CHINESE, word))
     entries += [(SURNAME, c) for c in set(inv.SURNAMES)]
-    entries += [(SURNAME, c) for c in inv.COMPOUND] + [(SURNAME, c[0] + "*") for c in inv.COMPOUND]
+    compound = inv.COMPOUND + [name for name in inv.JAPANESE if len(name) == 2]
+    entries += [(SURNAME, c) for c in compound] + [(SURNAME, c[0] + "*") for c in compound]
     entries += [(TITLE, title) for title in inv.TITLES]
     places = all_places()
-    entries += [(ENDING, end) for end in inv.ORGANISATION_ENDS] + [(ENDING, end[-1] + "*") for end in inv.ORGANISATION_ENDS]
+    entries += [(ENDING, end) for end in inv.ORGANISATION_ENDS] + [
+        (ENDING, end[-1] + "*") for end in inv.ORGANISATION_ENDS
+    ]
     entries += [(PLACE, place) for place in places] + [(PLACE, place[0] + "*") for place in places]
     lower: Counter[str] = Counter()
     for name in ("enwiki/leads", "sgd_dialogues/dialogues", "python_docs_en_zh/pairs"):
@@ -144,7 +180,9 @@ def sentences_with(name: str, text: str) -> list[str]:
 class Maker:
     """Sentences with the places of their names: `[(text, {(start, end), ...})]`."""
 
-    def __init__(self, args: argparse.Namespace, seed: int = 16) -> None:
+    def __init__(self, args: argparse.Namespace, words: set[str], seed: int = 16) -> None:
+        two = sorted(word for word in words if len(word) == 2)
+        self.words, self.surname_words = two, [word for word in two if word[0] in inv.SURNAMES]
         self.rng, self.data = random.Random(seed), args.data
         first = [
             (l.split()[0].title(), float(l.split()[1]))
@@ -172,7 +210,12 @@ class Maker:
                 if re.search(r"(19|20)\d\d年", text[:200]):
                     self.given.append(found[1])
                 self.people.append((name, sentences_with(name, text)))
-        self.zh = [l for f in ("zh", "org") for l in (HERE / f"templates_{f}.txt").read_text().splitlines() if l and not l.startswith("# ")]
+        self.zh = [
+            l
+            for f in ("zh", "org")
+            for l in (HERE / f"templates_{f}.txt").read_text().splitlines()
+            if l and not l.startswith("# ")
+        ]
         self.en = [l for l in (HERE / "templates_en.txt").read_text().splitlines() if l and not l.startswith("# ")]
 
     def english(self) -> str:
@@ -262,26 +305,91 @@ class Maker:
             )
         if kind == "C":
             return rng.choice(
-                "北京 上海 广州 深圳 成都 杭州 武汉 西安 南京 重庆 天津 苏州 长沙 高雄 黄山 安庆 温州 常州 金华".split()
+                [
+                    "北京",
+                    "上海",
+                    "广州",
+                    "深圳",
+                    "成都",
+                    "杭州",
+                    "武汉",
+                    "西安",
+                    "南京",
+                    "重庆",
+                    "天津",
+                    "苏州",
+                    "长沙",
+                    "高雄",
+                    "黄山",
+                    "安庆",
+                    "温州",
+                    "常州",
+                    "金华",
+                ]
                 if zh
-                else "London Paris Boston Chicago Seattle Berlin Austin Houston Toronto Sydney Jackson Lincoln Madison".split()
+                else [
+                    "London",
+                    "Paris",
+                    "Boston",
+                    "Chicago",
+                    "Seattle",
+                    "Berlin",
+                    "Austin",
+                    "Houston",
+                    "Toronto",
+                    "Sydney",
+                    "Jackson",
+                    "Lincoln",
+                    "Madison",
+                ]
             )
         if kind == "O":
-            return inv.organisation(rng, self.places) if zh else inv.organisation_en(rng, [self.family(), self.family(), self.family()])
+            return (
+                inv.organisation(rng, self.places)
+                if zh
+                else inv.organisation_en(rng, [self.family(), self.family(), self.family()])
+            )
         return inv.address_zh(rng, self.places) if zh else inv.address_en(rng, self.family())
 
     def roles(self, zh: bool, count: int) -> Iterator[tuple[str, set[tuple[int, int]]]]:
         """Names between a role or another word and what may follow, within ordinary text."""
         rng, around = self.rng, self.ordinary(zh)
         for _ in range(count):
-            head = rng.choice(around) + rng.choice("，。 ；\n：、" if zh else [". ", "\n", ", ", "; ", " "]) if rng.random() < 0.6 else ""
-            if zh:
-                head += rng.choice(inv.ROLES) + rng.choice(("", "", "", "：", " ", "是", "，", "-", "“")) if rng.random() < 0.5 else rng.choice(inv.LEADS)
-                tail = rng.choice(inv.TAILS) if rng.random() < 0.7 else rng.choice("，。；、\n （(：:/,|“”") + (self.other(rng.choice("TBIDA"), True) if rng.random() < 0.4 else "")
-                name = self.anyone(True)
+            head = (
+                rng.choice(around) + rng.choice("，。 ；\n：、" if zh else [". ", "\n", ", ", "; ", " "])
+                if rng.random() < 0.6
+                else ""
+            )
+            name = self.anyone(zh)
+            if zh and rng.random() < 0.35:
+                head += rng.choice(inv.FIRM_LEADS) + rng.choice(("", "", "", "：", "是", " "))
+                tail, name = (
+                    rng.choice(inv.FIRM_TAILS) if rng.random() < 0.6 else rng.choice("，。；、\n （(：:/,|”"),
+                    inv.organisation(rng, self.places),
+                )
+            elif zh:
+                head += (
+                    rng.choice(inv.ROLES) + rng.choice(("", "", "", "：", " ", "是", "，", "-", "“"))
+                    if rng.random() < 0.5
+                    else rng.choice(inv.LEADS)
+                )
+                tail = (
+                    rng.choice(inv.TAILS)
+                    if rng.random() < 0.7
+                    else rng.choice("，。；、\n （(：:/,|“”")
+                    + (self.other(rng.choice("TBIDA"), True) if rng.random() < 0.4 else "")
+                )
             else:
-                head += (rng.choice(("", "", "the ", "The ", "our ", "my ")) + rng.choice(inv.EN_ROLES) + rng.choice((" ", " ", ", ", ": ", " - "))) if rng.random() < 0.5 else rng.choice(inv.EN_LEADS) + " "
-                tail, name = rng.choice(inv.EN_TAILS), self.anyone(False)
+                head += (
+                    (
+                        rng.choice(("", "", "the ", "The ", "our ", "my "))
+                        + rng.choice(inv.EN_ROLES)
+                        + rng.choice((" ", " ", ", ", ": ", " - "))
+                    )
+                    if rng.random() < 0.5
+                    else rng.choice(inv.EN_LEADS) + " "
+                )
+                tail = rng.choice(inv.EN_TAILS)
             end = (" " if not zh and tail[-1:].isalpha() else "") + rng.choice(around) if rng.random() < 0.7 else ""
             yield head + name + tail + end, {(len(head), len(head) + len(name))}
 
@@ -291,11 +399,65 @@ class Maker:
         for _ in range(count):
             head, end = rng.choice(around), rng.choice(around)
             if zh:
+                if rng.random() < 0.6:  # 王国安全: two words, the first with a surname
+                    pair = rng.choice(self.surname_words) + rng.choice(self.words)
+                    yield (
+                        head
+                        + rng.choice(("，", "。", "的", "", "\n", "在", "、"))
+                        + pair
+                        + rng.choice(("，", "", "的", "。", "\n"))
+                        + end,
+                        set(),
+                    )
+                    continue
                 place = rng.choice(self.places)
-                thing = rng.choice("机场 火车站 东站 路 公园 博物馆 县城 体育馆 开发区 人 菜 话 特产 天气 地铁站 大桥 新区 景区 方向 附近 市场 队 大学 山 湖 河".split())
-                yield head + rng.choice("，。 在去到从") + place + (thing if rng.random() < 0.7 else "") + rng.choice(("，", "", "的")) + end, set()
+                thing = rng.choice(
+                    [
+                        "机场",
+                        "火车站",
+                        "东站",
+                        "路",
+                        "公园",
+                        "博物馆",
+                        "县城",
+                        "体育馆",
+                        "开发区",
+                        "人",
+                        "菜",
+                        "话",
+                        "特产",
+                        "天气",
+                        "地铁站",
+                        "大桥",
+                        "新区",
+                        "景区",
+                        "方向",
+                        "附近",
+                        "市场",
+                        "队",
+                        "大学",
+                        "山",
+                        "湖",
+                        "河",
+                    ]
+                )
+                yield (
+                    head
+                    + rng.choice("，。 在去到从")
+                    + place
+                    + (thing if rng.random() < 0.7 else "")
+                    + rng.choice(("，", "", "的"))
+                    + end,
+                    set(),
+                )
                 continue
-            word = rng.choice(inv.WORD_NAMES) if rng.random() < 0.5 else rng.choice(inv.PLACES_EN) if rng.random() < 0.7 else self.given_english()
+            word = (
+                rng.choice(inv.WORD_NAMES)
+                if rng.random() < 0.5
+                else rng.choice(inv.PLACES_EN)
+                if rng.random() < 0.7
+                else self.given_english()
+            )
             kind = rng.random()
             if kind < 0.35:
                 yield f"{head}. {rng.choice(('The', 'the', 'a', 'A', 'this', 'these'))} {word} {end}", set()
@@ -438,6 +600,7 @@ class Examples:
         self.features: list[np.ndarray] = []
         self.labels: list[np.ndarray] = []
         self.noisy: list[np.ndarray] = []  # negatives of unlabelled text
+        self.short: list[np.ndarray] = []  # two characters
         self.wordlike: list[np.ndarray] = []  # of them, those that hold an ordinary word
 
     def add(self, batch: list[tuple[str, set[tuple[int, int]]]], noisy: bool) -> None:
@@ -459,10 +622,17 @@ class Examples:
         self.features.append(features.astype(np.int32))
         self.labels.append(label)
         self.noisy.append((label == 0) & ~overlap if noisy else np.zeros(len(places), bool))
+        self.short.append(places[:, 1] - places[:, 0] == 2)
         self.wordlike.append(np.fromiter((not overlap[i] and self.is_no_name(text[a:b]) for i, (a, b, _) in enumerate(places)), bool, len(places)))  # fmt: skip
 
     def is_no_name(self, text: str) -> bool:
-        return text in self.words or text in PRODUCTS or any(c in NEVER for c in text) or text[:2] in self.words or text[1:] in self.words
+        return (
+            text in self.words
+            or text in PRODUCTS
+            or any(c in NEVER for c in text)
+            or text[:2] in self.words
+            or text[1:] in self.words
+        )
 
     def add_all(self, texts: Iterator[tuple[str, set[tuple[int, int]]]], noisy: bool) -> None:
         batch: list[tuple[str, set[tuple[int, int]]]] = []
@@ -509,8 +679,9 @@ def fit(features: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor, epoc
 
 
 NOISY = {
-    "zh_ms_docs/docs-01": 4_000_000, "zh_recipes/docs": 600_000, "crosswoz/dialogues": 1_500_000, "zh_k8s_docs/docs": 1_500_000,
-    "oasst_zh/sft": 1_500_000, "zh_emollm/docs": 2_000_000, "zh_laws/laws": 2_500_000, "zh_lctt/docs": 2_000_000,
+    "zh_ms_docs/docs-01": 4_000_000, "zh_recipes/docs": 600_000,
+    "zh_tech_books/docs": 3_000_000, "zh_freecodecamp/docs": 1_500_000, "crosswoz/dialogues": 1_500_000, "zh_k8s_docs/docs": 1_500_000,
+    "oasst_zh/sft": 1_500_000, "zh_emollm/docs": 5_000_000, "zh_laws/laws": 2_500_000, "zh_lctt/docs": 2_000_000,
     "ms_support_zh/articles": 1_500_000, "written/service": 500_000, "written/everyday-zh": 500_000, "written/dialog-zh": 500_000,
     "written/prose-zh": 500_000, "kdconv_zh/dialogues": 700_000, "zh_tech_blogs/docs": 2_000_000, "zhwiki/articles-02": 6_000_000,
     "enwiki/leads": 8_000_000, "sgd_dialogues/dialogues": 3_000_000, "python_docs_en_zh/pairs": 3_000_000, "zh_docs/pairs": 1_500_000,
@@ -527,13 +698,13 @@ def main() -> None:
     args = parser.parse_args()
     bits, words = build_words(args)
     model = _guard.NameModel(bits, np.zeros(BUCKETS, np.int8), SCALE)
-    maker, examples = Maker(args), Examples(model, words)
+    maker, examples = Maker(args, words), Examples(model, words)
     safe = re.compile(rf"(?<![{HAN}])([{inv.PLAIN}])(?:{'|'.join(t for t in inv.TITLES if len(t) > 1)})")
     examples.add_all(maker.templates(True, args.each), False)
     examples.add_all(maker.templates(False, args.each), False)
     for zh in (True, False):
-        examples.add_all(maker.roles(zh, 80_000), False)
-        examples.add_all(maker.decoys(zh, 25_000), False)
+        examples.add_all(maker.roles(zh, 110_000 if zh else 60_000), False)
+        examples.add_all(maker.decoys(zh, 70_000 if zh else 40_000), False)
     examples.add_all(maker.pronouns(True, 60_000), False)
     examples.add_all(maker.pronouns(False, 40_000), False)
     print(f"{sum(map(len, examples.labels)):,} candidates of made sentences")
@@ -555,7 +726,8 @@ def main() -> None:
         if round_ == 0:
             score = torch.cat([w[x].sum(1) for x in features.split(1 << 20)])
             wordlike = torch.from_numpy(np.concatenate(examples.wordlike))
-            weight[noisy & (score > torch.where(wordlike, 1.5, -2.0))] = 0
+            short = torch.from_numpy(np.concatenate(examples.short))
+            weight[noisy & (score > torch.where(wordlike, 1.5, torch.where(short, 0.5, -2.0)))] = 0
             print(f"struck out: {int((weight == 0).sum()):,}")
     steps = np.clip(np.rint(w.numpy() / SCALE), -127, 127).astype(np.int8)
     np.savez_compressed(args.out, words=bits, weights=steps, scale=np.float32(SCALE))

@@ -18,6 +18,8 @@ struct Token {
   uint64_t tail;   // of its last three letters
 };
 
+// Characters of no given name.
+constexpr std::u32string_view kNotGiven = U"的了是我你您他她它们在与就不也都很这那吗呢吧被把从到给";
 constexpr size_t kMaxWord = 24;  // letters of a word that may be part of a name
 constexpr size_t kMaxRun = 12;   // words of a run that are looked at together
 constexpr size_t kMaxNameWords = 4;
@@ -173,8 +175,12 @@ void NameModel::chinese_at(const char32_t* text, size_t length, size_t i, Sink&&
   const bool compound = (here & 2) != 0 && han > 1 && words_.has(WordClass::kSurname, text + i, 2);
   for (size_t surname = 1; surname <= (compound ? 2u : 1u); ++surname) {
     if (surname == 1 && (here & 1) == 0) continue;
-    for (size_t n = surname + 1; n <= std::min(surname + 2, han); ++n) emit(i, i + n, surname, NameKind::kChinese);
-    for (size_t n = 1; n <= 3 && surname + n <= han; ++n) {
+    for (size_t n = surname + 1; n <= std::min(surname + 2, han); ++n) {
+      if (kNotGiven.find(text[i + n - 1]) != kNotGiven.npos) break;
+      emit(i, i + n, surname, NameKind::kChinese);
+    }
+    const bool doubled = i > 0 && text[i - 1] == text[i];  // 谢谢医生
+    for (size_t n = 1; n <= 3 && surname + n <= han && !doubled; ++n) {
       if (!words_.has(WordClass::kTitle, text + i + surname, n)) continue;
       emit(i, i + surname, surname, NameKind::kTitled);
       break;

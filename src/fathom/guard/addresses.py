@@ -48,6 +48,7 @@ _SEED = re.compile(
 )
 _IN_NAME = re.compile(rf"[{_HAN}]|[0-9]{{1,4}}[{_HAN}]{{2}}")  # 阳光100国际新城
 _NUMERAL = re.compile(rf"{_NUMBER}$")
+_MAX_PLACES = 6  # in a row; more are a list of places
 _FINE = {"number", "building", "room", "plain"}  # parts that make an address of what is before them
 _NAMED = {"road", "estate", "quarter", "hamlet", "admin"}
 _NO_ROAD = re.compile(
@@ -117,7 +118,8 @@ def _chains(text: str, places: list[Word]) -> Iterator[tuple[int, list[tuple[int
         bare = longest[start].number >= _TOWNS_FROM and start > 0 and "\u3400" <= text[start - 1] <= "\u9fff"
         if start < done or (bare and text[start - 1] not in _STOP):  # 丰镇 (for 丰镇市) in 新丰镇
             continue
-        level, at, ends = 0, start, []
+        level, at = 0, start
+        ends: list[tuple[int, int]] = []
         while at in longest:
             number = longest[at].number
             level = max(level, 0 if number < _CITIES_FROM else 1 if number < _COUNTIES_FROM else 2)
@@ -125,7 +127,8 @@ def _chains(text: str, places: list[Word]) -> Iterator[tuple[int, list[tuple[int
             ends.append((at, level))
             at += text[at : at + 1] == " "
         done = ends[-1][0]
-        yield start, ends
+        if len(ends) <= _MAX_PLACES:
+            yield start, ends
 
 
 def _parts(text: str, at: int) -> tuple[int, set[str], str]:
@@ -160,7 +163,7 @@ def _chinese(page: Page) -> Iterator[Found]:
     for start, ends in _chains(text, page.words.get("place", [])):
         if start < done:
             continue
-        for end, level in reversed(ends):  # the last place may be the name of a road: 上海市南京路
+        for end, level in ends[:-3:-1]:  # the last place may be the name of a road: 上海市南京路
             stop, kinds, name = _parts(text, end)
             district = level == 2 or "admin" in kinds
             if kinds & _FINE and kinds & (_NAMED | {"number"}) and (name or district):
@@ -176,12 +179,15 @@ def _chinese(page: Page) -> Iterator[Found]:
     starts = [start for start, _ in spans]
     done = 0
     for seed in _SEED.finditer(text):
+        if seed.start() < done:
+            continue
         number = _NUMERAL.search(text, max(done, seed.start() - 12), seed.start())
+        done = seed.end() + 3  # after a failure the next ones are passed over: time on 1号1号1号
         if number is None:
             continue
         at = number.start()
         k = bisect_left(starts, at + 1) - 1
-        if at < done or (k >= 0 and at < spans[k][1]):
+        if k >= 0 and at < spans[k][1]:
             continue
         start = _name_before(text, at)
         for label in page.around("address_label", at, at, before=8, after=0):

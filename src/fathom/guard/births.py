@@ -47,6 +47,7 @@ _GLUE = re.compile(  # between the word and the date
     rf"[\s:=\"'“”「」()|,\[\]}}{{*-]*(?:{_LINK})?[\s:=\"'“”「(|,]*(?:on|in|the|是|为)? ?"
 )
 _NOT_BORN = "产效成活意命长气态理物存日育病动涯前词僻硬鲜机"  # 生产, 生效 ...
+_BORN = re.compile("[0-9日号月年一二三四五六七八九十][ ,（(]{0,2}(?:出|诞|降|的)?生")
 _AFTER = re.compile(
     rf" ?[（(]?(?:, ?(?:出生|生(?=[,。;\s]))|出生|生日|诞生|诞辰|生人|"
     rf"生(?![{_NOT_BORN}])|降生|的?生日)"
@@ -63,14 +64,12 @@ def find(page: Page) -> Iterator[Found]:
         if match is not None and match.start() >= done and not _cut(text, match):
             done = match.end()
             yield Found(match.start(), match.end(), "BIRTH_DATE", 0.85)
-    at = text.find("生")
-    while at >= 0:  # 1990年3月5日出生, 1990年3月5日生
-        left = max(0, at - 24)
-        for match in _DATE.finditer(text, left, at + 1):
-            if (after := _AFTER.match(text, match.end())) and after.end() > at and match.start() >= done:
+    for born in _BORN.finditer(text):  # 1990年3月5日出生, 1990年3月5日生
+        at = born.end() - 1
+        for match in _DATE.finditer(text, max(done, at - 24, 0), at):
+            if (after := _AFTER.match(text, match.end())) and after.end() > at:
                 done = match.end()
                 yield Found(match.start(), match.end(), "BIRTH_DATE", 0.85)
-        at = text.find("生", at + 1)
 
 
 def _cut(text: str, match: re.Match[str]) -> bool:

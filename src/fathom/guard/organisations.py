@@ -35,11 +35,14 @@ WORDS = {
     "organisation_known": _KNOWN.split("|"),
 }
 _NAME = r"[A-Z][A-Za-z0-9'’.-]{0,24}"
-_BEFORE = re.compile(rf"(?<![A-Za-z0-9])(?:{_NAME}(?:,? (?:&|and) |,? )){{0,5}}{_NAME},?$")
+_LAST = re.compile(rf"(?<![A-Za-z0-9]){_NAME},?$")
 _MORE = re.compile(
     rf" (?:of|for) {_NAME}(?: {_NAME}){{0,2}}|(?:,? (?:Ltd|Inc|LLC|LLP|Limited|Co|GmbH|plc|KG)(?![A-Za-z])){{1,2}}"
 )
 _DOT = re.compile(r"\.(?=,| [a-z(])")  # of an abbreviation in the middle of a sentence
+_CENTER = re.compile(
+    "(?:Medical|Health|Care|Community|Cancer|Arts|Learning|Legal|Law|Dental|Wellness|Family|Surgery|Rehabilitation)$"
+)
 _OF = re.compile(rf"(?:the )?{_NAME}(?:,? (?:and |& )?{_NAME}){{0,3}}")
 _NOT_FIRST = re.compile(
     r"(?:The|A|An|At|In|On|Of|For|From|To|With|By|And|Or|But|If|Our|My|Your|His|Her|Their|This|That|These|Those|We|I|He|She|"
@@ -50,9 +53,18 @@ _NOT_FIRST = re.compile(
 
 def find(page: Page) -> Iterator[Found]:
     text = page.text
+    done = 0
     for form in page.words.get("organisation_form", ()):
-        if text[form.start + 1].isupper() or text[form.start + 1 : form.end] == "plc":
-            yield from _english(text, form.start, form.end)
+        proper = text[form.start + 1].isupper() or text[form.start + 1 : form.end] == "plc"
+        if form.start < done or not proper or text[form.end : form.end + 1].isalnum():
+            continue
+        if text[form.start + 1 : form.end] in ("Center", "Centre") and _CENTER.search(text, done, form.start) is None:
+            continue
+        start = _first(text, form.start, done)
+        if start < form.start:
+            sure = text[form.start + 1 : form.end] in _SURE_FORMS
+            done = _end(text, form.start, form.end, sure)
+            yield Found(start, done, "ORGANISATION", 0.95 if sure else 0.91)
     for known in page.words.get("organisation_known", ()):
         around = text[max(0, known.start - 1) : known.start] + text[known.end : known.end + 1]
         if text[known.start].isupper() and not (around.isascii() and any(c.isalnum() for c in around)):
@@ -63,22 +75,30 @@ def find(page: Page) -> Iterator[Found]:
             yield Found(of.start, match.end() - (text[match.end() - 1] == "."), "ORGANISATION", 0.92)
 
 
-def _english(text: str, at: int, end: int) -> Iterator[Found]:
-    if text[end : end + 1].isalnum():
-        return
-    before = _BEFORE.search(text, max(0, at - 120), at)
-    if before is None:
-        return
-    start = before.start()
+def _first(text: str, at: int, least: int) -> int:
+    """Where the run of at most six capitalised words begins that ends here; ``at`` if there is none."""
+    start, end = at, at
+    for _ in range(8):
+        cut = max(least, end - 28)
+        word_start = text.rfind(" ", cut, end) + 1 or cut
+        word = _LAST.search(text, word_start, end)
+        if word is not None:
+            start = word.start()
+            if start != word_start:  # an opening bracket or the like
+                break
+        elif text[word_start:end] not in ("&", "and") or end == at:
+            break
+        end = word_start - 1
+        if end <= least:
+            break
     while (skipped := _NOT_FIRST.match(text, start, at)) is not None:
         start = skipped.end()
-    if _NOT_FIRST.fullmatch(text[start:at].rstrip(",") + " "):
-        return
-    sure = text[at + 1 : end] in _SURE_FORMS
+    return at if _NOT_FIRST.fullmatch(text[start:at].rstrip(",") + " ") else start
+
+
+def _end(text: str, at: int, end: int, sure: bool) -> int:
+    """Where the name ends whose form is text[at:end]: after further forms, and the full stop of an abbreviation."""
     if more := _MORE.match(text, end):
         end = more.end()
-    if text.startswith(("Inc.", "Corp."), end - 3 - text.startswith("Corp.", end - 4)) or (
-        sure and _DOT.match(text, end)
-    ):
-        end += 1
-    yield Found(start, end, "ORGANISATION", 0.95 if sure else 0.91)
+    dotted = text.endswith((" Inc", " Corp"), at, end) and text[end : end + 1] == "."
+    return end + (dotted or (sure and _DOT.match(text, end) is not None))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from .page import Found, Page
 
@@ -24,23 +25,46 @@ _LABELS = (
     "代理人 被告人 原告 被告 借款人 担保人 出租人 承租人 甲方 乙方 签名 签字 入住人 预订人 "
     "乘客 旅客 乘车人 主治医师 审核人 审批人 报案人 投诉人 当事人 "
 )
-WORDS = {"person_label": _LABELS.split()}
+_TITLES = "mr.|mr |mrs.|mrs |ms.|ms |miss |mx |dr.|dr |prof.|prof |dear "
+# Parts of Tibetan names, which are two parts and no family name.
+_TIBETAN = (
+    "扎西 顿珠 索朗 卓玛 卓嘎 次仁 旦增 丹增 桑吉 格桑 多吉 央金 拉姆 白玛 平措 仁青 仁增 洛桑 贡布 尼玛 达娃 巴桑 "
+    "普布 边巴 旺堆 旺姆 措姆 曲珍 德吉 曲扎 罗布 玉珍 江央 强巴 益西 土登 阿旺 次旦 次旺 欧珠 晋美 班觉 赤列 次珍 "
+    "央宗 曲桑 丹巴 泽仁 泽旺 才让 才旦 南杰 加措 嘉措 坚赞 卓拉 梅朵 拉珍"
+)
+WORDS = {
+    "person_label": _LABELS.split(),
+    "person_title": [
+        "mr.",
+        "mr ",
+        "mrs.",
+        "mrs ",
+        "ms.",
+        "ms ",
+        "miss ",
+        "mx ",
+        "dr.",
+        "dr ",
+        "prof.",
+        "prof ",
+        "dear ",
+    ],
+}
 _LABELLED = re.compile(rf"(?:\([^()\n]{{1,8}}\))? ?[:=-]\s?[\"“「]?([{_HAN}]{{2,4}})(?![{_HAN}·•・‧])")
 # Characters that write foreign names; common words of one character that are also used so are left out.
 _SOUND = (
-    "丁丘丝丰丹丽乃乌乔买于亚亨京什仁仓伊休伟伦伯佐佛佩依俄先克兰其兹内冈冯凡凯切列利别力加努劳勃勒包卓南"
-    "博卜卡卢厄古可史叶司合吉吐吾和哈哥唐喀嘉因图圣圭坎坚坡坦埃培基塔塞增士夏多夫央奇奈奎奥女如妮姆威娄娅"
-    "娜孔孙孜孟季宁安宗宾密察尔尚尤尼居屈山巴布希帕席平库庞康廉弗强当彭彼德怀思恩恰惠慈戈戴扎托扬拉拜拥拿"
-    "措提摩撒敏敖敦文斯施日旦旺昂昆明易显普曲曼曾朗木本朱朵李杜杰松林果查柯柴根格桑梅森次欣欧武比毕毛汀汉"
-    "汗江汤沃沙法波泰泽洛津洪海涅温潘烈热爱牛特狄玉玛珀珂珊珍珠班理琳琼瑞瑟瓜瓦甘甫申登白皮盖福科穆立简米"
-    "素索约纪纳纽绍维缪罕罗翁翰考耳耶肉肖肯胡艾芒芝芬芮苏若英范茨茱茹荣莉莎莫莱菲萨葛蒂蒙蒲蓬蕾藤西詹让许"
-    "诺谢豪贝贡费贾赖赛赫路车辛达迈连迪逊道邓那邦郭里金钦钱错锡门阿陶隆雄雅雍雪雷霍韦顿香马高魏鲁鲍麦黎黑"
-    "默齐"
+    "丁万丘丝丰丹丽乃乌乔买于亚亨京什仁仓伊休伟伦伯佐佛佩依俄保先克兰其兹内冈冯凡凯切列利别力加努劳勃勒包"
+    "卓南博卜卡卢卫厄古史叶司合吉吐吾哈哥唐喀嘉因图圣圭坎坚坡坦埃培基堡塔塞增士夏多夫央奇奈奎奥女如妮姆姬"
+    "威娄娅娜孔孙孜孟季宁安宗宾密寇察尔尚尤尼居屈山崔巴布希帕席平库庞康廉弗强当彭彼得德怀思恩恰惠慈戈戴扎"
+    "托扬拉拜拥拿措提摩撒敏敖敦文斯施日旦旺昂昆明易显普曲曼曾朗木朱朵李杜杰松林果柏查柯柴根格桑梅森次欣欧"
+    "武比毕毛汀汉汗江汤沃沙治法波泰泽洁洛津洪海涅温潘烈热爱牛特狄玉王玛珀珂珊珍珠班理琳琼瑞瑟瓜瓦甘甫申登"
+    "白皮盖福科穆立筑简米素索约纪纳纽绍维缪罕罗翁翰考耳耶肉肖肯胡舍艾芒芙芝芬芮苏若英范茨茱茹荣莉莎莫莱莲"
+    "菲萝萨葛蒂蒙蒲蓝蓬蕾藤蜜西詹让许诺谢豪贝贡费贾赖赛赫路车辛达迈连迪逊道邓那邦郭里金钦钱错锡门阿陶隆雄"
+    "雅雍雪雷霍露韦顿香马高魏鲁鲍麦黎黑默黛齐"
 )
-_DOTTED = re.compile(rf"[{_SOUND}]{{1,7}}(?:[·•・‧][{_SOUND}]{{1,8}}){{1,4}}")
-_ADDRESSED = re.compile(
-    r"(?<![A-Za-z])(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof)\.? ([A-Z][A-Za-zÀ-ÿ'’-]+(?: [A-Z][A-Za-zÀ-ÿ'’-]+)?)"
-)
+_DOTTED = re.compile(rf"[{_SOUND}]{{1,7}}(?:-[{_SOUND}]{{1,6}})?(?:[·•・‧][{_SOUND}]{{1,8}}){{1,4}}")
+_NOBODY = "Sir|Madam|All|Team|Customer|Colleague|Friend|Valued|Hiring|Mr|Mrs|Ms|Miss|Dr|Prof|Santa|Diary|God|Lord"
+_ADDRESSED = re.compile(rf" ?(?!(?:{_NOBODY})(?![a-z]))([A-Z][A-Za-zÀ-ÿ'’-]+(?: (?:[A-Z]\. )?[A-Z][A-Za-zÀ-ÿ'’-]+)?)")
 _DOTS = re.compile("[·•・‧]")
 
 
@@ -52,5 +76,11 @@ def find(page: Page) -> Iterator[Found]:
     if _DOTS.search(text) is not None:
         for match in _DOTTED.finditer(text):
             yield Found(match.start(), match.end(), "PERSON", 0.8)
-    for match in _ADDRESSED.finditer(text):
-        yield Found(*match.span(1), "PERSON", 0.7)
+    parts = page.words.get("person_tibetan", [])
+    for first, second in pairwise(parts):
+        if first.end == second.start:
+            yield Found(first.start, second.end, "PERSON", 0.85)
+    for title in page.words.get("person_title", ()):
+        stands = text[title.start].isupper() and not text[max(0, title.start - 1) : title.start].isalnum()
+        if stands and (match := _ADDRESSED.match(text, title.end)) is not None:
+            yield Found(*match.span(1), "PERSON", 0.7)
