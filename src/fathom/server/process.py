@@ -42,7 +42,10 @@ def listen(host: str, port: int, api_key: str | None) -> socket.socket:
     if api_key is None and not is_loopback(host):
         raise FathomError("api_key_needed", host=host)
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        # Connections inherit it; asyncio sets it only where the protocol is named, so events waited 40 ms for an ACK.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except (OSError, OverflowError) as error:
         raise FathomError("port_taken", host=host, port=port, problem=str(error)) from None
 
