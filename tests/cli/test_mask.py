@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import fathom.cli.mask_files as files
 from fathom.cli.mask_records import Csv, Jsonl
 from fathom.guard import Masker, Vault
+from fathom.guard.keyfile import vault_key
 
 TEXT = "电话13812345678，\r\n邮箱 zhang@example.org。卡号 4111 1111 1111 1111\n再打13812345678 ⟦PHONE_1⟧"
 MASKED = "电话⟦PHONE_1⟧，\r\n邮箱 ⟦EMAIL_1⟧。卡号 ⟦BANK_CARD_1⟧\n再打⟦PHONE_1⟧ ⟦LITERAL_1⟧PHONE_1⟧"
@@ -116,6 +117,26 @@ def test_a_vault_goes_on_from_file_to_file(fathom, file, tmp_path):
     assert fathom("mask", file("13812345678"), "--vault", vault).out == "⟦PHONE_1⟧"
     assert fathom("mask", file("13912345678 13812345678"), "--vault", vault).out == "⟦PHONE_2⟧ ⟦PHONE_1⟧"
     assert fathom("mask", file("⟦PHONE_1⟧"), "--vault", vault, "--restore").out == "13812345678"
+
+
+def test_a_vault_keeps_its_expiry_when_it_goes_on(fathom, file, tmp_path):
+    vault = tmp_path / "vault"
+    fathom("mask", file("13812345678"), "--vault", vault, "--expires", "1")
+    fathom("mask", file("13912345678"), "--vault", vault)
+    assert Vault.load(vault, vault_key()[0]).expires is not None
+
+
+def test_a_vault_that_another_run_goes_on_with_is_refused(fathom, file, tmp_path):
+    """Else one of the two would lose its pairs."""
+    path, vault = file((TEXT + "\n") * 20_000), tmp_path / "vault"
+    other = subprocess.Popen([*COMMAND, path, "--vault", vault, "-o", tmp_path / "a"], stderr=subprocess.DEVNULL)
+    while not (tmp_path / ".vault.partial").exists():
+        time.sleep(0.01)
+    done = fathom("mask", path, "--vault", vault, "-o", tmp_path / "b")
+    other.kill()
+    other.wait(10)
+    assert (done.code, "another process" in done.err) == (1, True)
+    assert not (tmp_path / "b").exists()
 
 
 def test_vault_and_restored_text_are_the_owners_alone(fathom, file, round_trip, tmp_path):
@@ -343,7 +364,7 @@ def test_a_text_that_holds_a_surrogate_of_a_later_one_is_refused(fathom, file, t
     options = ["--allow", tmp_path / "allow", "--operator", "surrogate", "--vault", tmp_path / "vault"]
     done = fathom("mask", path, *options, "-o", tmp_path / "out")
     assert (done.code, "placeholder" in done.err) == (1, True)
-    assert sorted(os.listdir(tmp_path)) == ["allow", "input"]
+    assert sorted({*os.listdir(tmp_path)} - {"config"}) == ["allow", "input"]
 
 
 def test_ctrl_c_leaves_nothing_half_written(file, tmp_path):
@@ -355,7 +376,7 @@ def test_ctrl_c_leaves_nothing_half_written(file, tmp_path):
         time.sleep(0.01)
     running.send_signal(signal.SIGINT)
     assert running.wait(20) == 130
-    assert os.listdir(tmp_path) == ["input"]
+    assert sorted({*os.listdir(tmp_path)} - {"config"}) == ["input"]
 
 
 def test_a_closed_pipe_is_no_error_and_what_was_read_can_be_undone(file, tmp_path, fathom):

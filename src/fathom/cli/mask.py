@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import os
 import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from json import dumps
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fathom.errors import FathomError, language
-from fathom.files import errors_of, human
+from fathom.files import atomic_file, errors_of, human
 
 from .console import emit, note
 from .messages import say
@@ -73,21 +75,25 @@ def mask(
     checked = vault is not None and "surrogate" in operators
     if checked and output is None:
         raise FathomError("parameter_invalid", param="--operator", problem="surrogate with --vault needs -o FILE")
-    pairs = _opened(vault)
     tally = files.Tally()
     started = time.monotonic()
-    with files.source(file, drawn=drawn) as source, files.destination(output) as (write, written):
+    closed = False
+    with (
+        files.source(file, drawn=drawn) as source,
+        files.destination(output) as (write, written),
+        _kept(vault, expires) as pairs,  # sealed before the output takes its place
+    ):
         try:
             if (records := form()) is None:
                 files.mask_text(source, masker, pairs, write, tally)
             else:
                 files.mask_records(source, records, masker, pairs, write, tally, keep=vault is not None)
         except BrokenPipeError:  # the reader had enough; what it got can be undone
-            _save(pairs, vault, expires)
-            raise typer.Exit from None
+            closed = True
         if checked and written is not None:
             files.check_undone(written, source, form(), pairs)
-        _save(pairs, vault, expires)
+    if closed:
+        raise typer.Exit
     seconds = time.monotonic() - started
     if json:
         return _report(tally, source.nbytes, seconds, file, output, vault)
@@ -109,17 +115,21 @@ def _check_paths(file: str, output: Path | None, vault: Path | None) -> None:
             raise FathomError("file_unreadable", path=path, problem="no such folder")
 
 
-def _opened(path: Path | None) -> Vault:
-    """The vault in a file, to go on with; a new one where there is none."""
+@contextmanager
+def _kept(path: Path | None, expires: float | None) -> Iterator[Vault]:
+    """The vault in a file, to go on with, or a new one; sealed when the block ends well. Nobody else goes on with it
+    meanwhile: their pairs and ours would have the same tokens."""
     from fathom.guard import Vault
 
-    return Vault.load(path, open_key()) if path is not None and path.exists() else Vault()
-
-
-def _save(vault: Vault, path: Path | None, expires: float | None) -> None:
-    if path is not None:
-        until = None if expires is None else datetime.now(UTC) + timedelta(days=expires)
-        vault.save(path, open_key(), expires=until)
+    if path is None:
+        yield Vault()
+        return
+    key = open_key()
+    with atomic_file(path) as box:
+        vault = Vault.load(path, key) if path.exists() else Vault()
+        yield vault
+        os.fchmod(box.fileno(), 0o600)
+        box.write(vault.seal(key, expires=None if expires is None else datetime.now(UTC) + timedelta(days=expires)))
 
 
 def open_key() -> bytes:

@@ -48,6 +48,7 @@ class Vault:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self.expires: datetime | None = None  # of its file
         self._forget()
 
     def _forget(self) -> None:
@@ -153,16 +154,22 @@ class Vault:
         with self._lock:
             self._forget()
 
-    def save(self, path: str | Path, key: bytes, *, expires: datetime | None = None) -> None:
-        """Writes the pairs sealed with ``key`` (32 bytes), all or nothing, readable by the owner only."""
+    def seal(self, key: bytes, *, expires: datetime | None = None) -> bytes:
+        """The pairs sealed with ``key`` (32 bytes), as a file holds them. ``expires``: in place of the vault's own."""
         with self._lock:
             pairs = [(token, type, value) for token, (type, value) in self._pairs.items()]
+        expires = expires or self.expires
         until = 0 if expires is None else max(1, int(expires.timestamp()))
         header = _MAGIC + until.to_bytes(8, "big") + os.urandom(12)
         plain = json.dumps(pairs).encode()  # ASCII: a lone surrogate has no UTF-8
+        return header + _cipher(key).encrypt(header[-12:], plain, header)
+
+    def save(self, path: str | Path, key: bytes, *, expires: datetime | None = None) -> None:
+        """Writes what :meth:`seal` gives, all or nothing, readable by the owner only."""
+        box = self.seal(key, expires=expires)
         with atomic_file(Path(path)) as file:
             os.fchmod(file.fileno(), 0o600)
-            file.write(header + _cipher(key).encrypt(header[-12:], plain, header))
+            file.write(box)
 
     @classmethod
     def load(cls, path: str | Path, key: bytes) -> Vault:
@@ -182,6 +189,7 @@ class Vault:
         if until and datetime.now(UTC).timestamp() >= until:
             raise FathomError("vault_expired", path=path, when=datetime.fromtimestamp(until, UTC).isoformat())
         vault = cls()
+        vault.expires = datetime.fromtimestamp(until, UTC) if until else None
         for token, type, value in json.loads(plain):
             vault.keep(type, value, token)
         return vault
