@@ -15,6 +15,7 @@ import pytest
 @pytest.mark.parametrize(("end", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_serves_until_a_signal(mini, end, code) -> None:
     command = [sys.executable, "-m", "fathom.cli", "serve", "-m", mini, "--port", "0", "--context", "256"]
+    command += ["--limit", "run=9", "--limit", "characters=100"]
     env = {**os.environ, "FATHOM_LANG": "en"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as server:
         try:
@@ -22,6 +23,8 @@ def test_serves_until_a_signal(mini, end, code) -> None:
             url = next(found[0] for line in lines if (found := re.search(r"http://[\d.:]+", line)))
             with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=5), timeout=20) as client:
                 assert client.get("/v1/models").json()["data"][0]["id"]
+                reply = client.post("/v1/completions", json={"prompt": "a" * 10})
+                assert "more than 9 times" in reply.json()["error"]["message"]
         finally:
             server.send_signal(end)
         assert server.wait(timeout=20) == code
