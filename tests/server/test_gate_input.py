@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import socket
 import time
 
 import httpx
@@ -139,9 +141,47 @@ def test_a_computed_prompt_is_found_only_with_the_same_salt(http) -> None:
     assert [cached(cache_salt="other"), cached()] == [0, 256]
 
 
-def test_a_request_that_could_cost_too_much_is_refused_and_told_the_measure(llm) -> None:
+HEAD = b"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        HEAD + b'content-length: 1000\r\n\r\n{"prompt": ',
+        HEAD + b'transfer-encoding: chunked\r\n\r\n9\r\n{"prompt"\r\nzz\r\n',
+        HEAD + b"content-length: -5\r\n\r\n",
+        HEAD + b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        HEAD + b"x: " + b"a" * 200_000 + b"\r\n\r\n",
+        b"\x16\x03\x01\x00",
+        b"GET / HTTP/9.9\r\n\r\n",
+    ],
+)
+def test_requests_that_break_off_or_are_none_are_no_fault_of_ours(http, caplog, raw) -> None:
+    with caplog.at_level(logging.INFO, "fathom.server"):
+        with socket.create_connection((http.base_url.host, http.base_url.port)) as client:
+            client.sendall(raw)
+            client.shutdown(socket.SHUT_WR)
+            answer = client.recv(100)
+        assert http.get("/version").status_code == 200
+    assert b"500" not in answer
+    assert "ERROR" not in caplog.text
+    assert "500" not in caplog.text
+
+
+def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    with running(create_app(None, model_name="tiny", limits=Limits(upload_seconds=1))) as url:
+        there = httpx.URL(url)
+        with socket.create_connection((there.host, there.port)) as client:
+            client.sendall(HEAD + b'content-length: 1000\r\n\r\n{"prompt": ')
+            client.settimeout(20)
+            answer = client.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"within 1 s" in answer
+
+
+def test_a_request_that_could_cost_too_much_is_refused_and_told_the_measure(checkpoint) -> None:
     with (
-        running(create_app(llm, model_name="tiny", limits=Limits(contexts=2))) as url,
+        running(create_app(LLM(checkpoint), model_name="tiny", limits=Limits(contexts=2))) as url,
         httpx.Client(base_url=url) as http,
     ):
         error = error_of(http.post(CHAT, json={"messages": POSTS[CHAT]["messages"], "n": 3}))

@@ -27,6 +27,7 @@ class Limits:
     """Of one request; all are 1 or more. The page ``limits.md`` says why they are what they are."""
 
     body_bytes: int = 32 * 2**20
+    upload_seconds: int = 120  # until the body is here
     depth: int = 64  # of arrays and objects within one another
     values: int = 2**19  # in all: members of objects and entries of arrays
     keys: int = 2**16  # in all

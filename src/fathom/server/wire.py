@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from ..errors import FathomError
 from ..guard.inbound import Inbound, header_list, inbound
@@ -97,12 +98,19 @@ async def _read(request: Request, limits: Limits) -> bytes:
     limit = limits.body_bytes
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= limit:
-            chunks.append(chunk)
-        elif size > 2 * limit:
-            break  # up to here we read on without keeping, so that the client gets to see the answer
+    try:
+        async with asyncio.timeout(limits.upload_seconds):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size <= limit:
+                    chunks.append(chunk)
+                elif size > 2 * limit:
+                    break  # up to here we read on without keeping, so that the client gets to see the answer
+    except TimeoutError:
+        problem = f"the body has not arrived within {limits.upload_seconds} s"
+        raise FathomError("request_invalid", problem=problem) from None
+    except ClientDisconnect:  # nobody reads it, but the log shall not speak of a fault of ours
+        raise FathomError("request_invalid", problem="the body broke off") from None
     if size > limit:
         raise FathomError("body_too_large", limit=limit)
     return b"".join(chunks)
