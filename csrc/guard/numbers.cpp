@@ -174,7 +174,7 @@ class Reader {
     auto put = [&](Kind kind, bool usual) {
       // Behind an area code in brackets, or a country code, the other groups may be joined in another way.
       bool prefixed = kind >= kMobile || kind == kHkid;
-      Form form = v.count == 1 ? kPlain : usual && v.uniform(prefixed) ? kGrouped : kScattered;
+      Form form = v.count == 1 ? kPlain : usual && (kind == kInternational || v.uniform(prefixed)) ? kGrouped : kScattered;
       bool date = v.count >= 3 && v.groups[0] == 4 && v.groups[1] <= 2 && v.groups[2] <= 2;
       bool quad = v.count == 4 && v.separators[0] == '.' && *std::max_element(v.groups, v.groups + 4) <= 3;  // IPv4
       if (form == kScattered && !(v.uniform() && !date && !quad && alone(start, end))) return;
@@ -235,7 +235,7 @@ class Reader {
                                is({7, 4})));
       return;
     }
-    if (plus) return put(kInternational, true);
+    if (plus || (n >= 11 && s[0] == '0' && s[1] == '0')) return put(kInternational, true);
     if (!alone(start, end)) return;
     if (n >= 10 && n <= 12 && cn_landline(s, n)) put(kLandline, v.groups[0] == 3 || v.groups[0] == 4);
     if (n == 10 && cn_service(s)) put(kService, v.groups[0] == 3 || v.fours());

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["AGAINST", "WORDS", "Labels"]
 
 AGAINST = "against"  # the class of labels of numbers that are nobody's
-BEFORE, AFTER = 40, 10  # characters between label and number, at most
+BEFORE, AFTER = 40, 16  # characters between label and number, at most
 
 
 def _read() -> dict[str, list[str]]:
@@ -33,7 +33,10 @@ def _read() -> dict[str, list[str]]:
 
 WORDS = _read()
 _COMMA = re.compile("[,，、]")
-_BREAK = re.compile(r"[。；！？!?\n]|[;.] |[0-9]{4}")
+_ABBREVIATED = "".join(
+    rf"(?<!{word})" for word in (r"\bno", r"\bnr", r"\bph", "num", "tel", "lic", "reg", "mob", "cct")
+)
+_BREAK = re.compile(rf"[。；！？!?\n]|; |{_ABBREVIATED}\. |[0-9]{{4}}", re.IGNORECASE)
 
 
 class Labels:

@@ -52,7 +52,7 @@ _LOOSE = (
 )
 _JOIN = (
     r"(?:'s|s(?![0-9A-Za-z]))?(?:(?<=no|No|NO)\.)?[^\S\n]{0,3}(?:号码|号|码|件|编号|证号|卡号|账号|帐号|代码|number|no\b\.?|num\b\.?|nr\b\.?|id\b|code|#)?"
-    r"(?:[^0-9A-Za-z\n。；]{0,8}(?:证件号码?|卡号|编号|号码))?"  # 通行证，证件号：
+    r"(?:[^0-9A-Za-z\n。；]{0,8}(?:证件号码?|证号|卡号|编号|号码))?"  # 通行证，证件号：
     r"[^\S\n]{0,3}(?:\([^()\n0-9]{0,12}\))?"
     r"(?:是|为|填的|写的|登记的|用的|[:=>\-([\"'“”「『【《`|,]|is\b|was\b|are\b|reads\b|of\b|as\b|[^\S\n]){0,6}"
 )
@@ -106,8 +106,21 @@ _SPREAD = _pattern(_LOOSE)
 _SEPARATORS = re.compile("[^0-9A-Za-z]+")
 _WORD_FIRST = re.compile("[A-Za-z]?[a-z]+ ")  # In 1980
 _SPACED = re.compile(r"(?:[A-Z]{1,3} ?)?[0-9]{1,8}(?: [0-9]{1,4}){1,9}(?![0-9A-Za-z]|[-/.:][0-9]| ?[年月日])")
-_ACCOUNT = re.compile(r"@?([0-9A-Za-z][0-9A-Za-z_.-]{2,31})")
-_SURE_JOIN = re.compile(r"[:=@]|是|为|号|is\b|id\b", re.IGNORECASE)
+_ACCOUNT = re.compile(r"[@$]?((?:live:)?[0-9A-Za-z_][0-9A-Za-z_.-]{2,31}(?:#[0-9]{4})?)(?!@)")
+_ACCOUNT_JOIN = re.compile(
+    rf"(?: ?(?:handle|user ?name|user|name|account|profile|tag|id|昵称|名)\b)?{_JOIN}", re.IGNORECASE
+)
+_ACCOUNT_BEFORE = re.compile(
+    r"(?<![0-9A-Za-z_.@-])(@?[0-9A-Za-z_][0-9A-Za-z_.-]{3,31})[^\S\n]{0,2}(?:[,(\[]|是|为|\b(?:is|on|via|through))[^\S\n]?"
+    r"(?:(?:the|my|our|his|her|their|a|我|他|她|您|你|本人|客户|的|这个)[^\S\n]?){0,3}\Z",
+    re.IGNORECASE,
+)
+_HANDLE = re.compile(r"@[A-Za-z_][0-9A-Za-z_.-]{2,30}(?![0-9A-Za-z@])")
+_VERSION = re.compile(r"v?[0-9]+(?:\.[0-9]+)+", re.IGNORECASE)
+_PLAIN_WORD = re.compile(
+    r"[A-Z]?[a-z]{1,3}|app|apps|page|pay|web|bot|and|for|with|that|this|from|have|not|the|is|was|are"
+)
+_SURE_JOIN = re.compile(r"[:=@$(]|是|为|号|\b(?:is|id|as|handle|username|user name)\b", re.IGNORECASE)
 
 
 _MILITARY = re.compile(rf"[{_ARMS}]{{1,2}}字第[0-9]{{6,8}}号?")
@@ -178,18 +191,36 @@ def _fits(value: str, shape: Shape) -> bool:
 def _accounts(page: Page) -> Iterator[Found]:
     text = page.text
     for start, end in page.labels.named("ACCOUNT"):
-        join = _JOINED.match(text, end)
+        join = _ACCOUNT_JOIN.match(text, end)
         at = join.end() if join else end
         value = _ACCOUNT.match(text, at)
-        if value is None:
-            continue
-        name = value[1].rstrip("._-")
-        sure = _SURE_JOIN.search(text, max(start, end - 2), value.start(1)) is not None
-        digits = sum(map(str.isdigit, name))
-        written = digits > 0 or "_" in name or (sure and len(name) >= 4)
-        good = 5 <= len(name) <= 16 if name.isdigit() else written
-        if good and (sure or (len(name) >= 6 and digits >= 2)):
-            yield Found(value.start(), value.start(1) + len(name), "ACCOUNT", 0.85 if sure else 0.6)
+        if value is not None and (name := _account_name(value[1])):
+            sure = _SURE_JOIN.search(text, max(start, end - 2), value.start(1)) is not None
+            if name.isalpha():
+                sure = sure and "(" not in text[end : value.start(1)]
+            if sure or (any(map(str.isdigit, name)) and len(name) >= 5) or "_" in name:
+                yield Found(value.start(), value.start(1) + len(name), "ACCOUNT", 0.85 if sure else 0.6)
+                continue
+        before = _ACCOUNT_BEFORE.search(text, max(0, start - 44), start)
+        if before is not None and _account_name(before[1]) and any(c.isdigit() or c in "_@" for c in before[0][:32]):
+            yield Found(*before.span(1), "ACCOUNT", 0.7)
+    at = -1
+    while (at := text.find("@", at + 1)) >= 0:
+        handle = _HANDLE.match(text, at)
+        if handle is not None and not (at and (text[at - 1].isalnum() or text[at - 1] in "@._-")):
+            end = at + len(handle[0].rstrip("._-"))
+            if "ACCOUNT" in page.labels.of(at, end):
+                yield Found(at, end, "ACCOUNT", 0.75)
+
+
+def _account_name(written: str) -> str:
+    """The name of an account, or nothing: a version, a word, a number too short or long."""
+    name = written.rstrip("._-:#")
+    if _VERSION.fullmatch(name):
+        return ""
+    return (
+        name if (5 <= len(name) <= 16 if name.isdigit() else len(name) >= 3 and not _PLAIN_WORD.fullmatch(name)) else ""
+    )
 
 
 _TAX_PREFIX = re.compile(

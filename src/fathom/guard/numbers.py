@@ -49,10 +49,10 @@ KINDS = (
     Kind("US_SSN", 0.1, 0.7, 0.1, 0.95),
     Kind("US_ITIN", 0.1, 0.7, 0.1, 0.96),
     Kind("US_NPI", 0.3, 0.3, 0.2, 0.96),
-    Kind("UK_NHS", 0.2, 0.45, 0.2, 0.96),
+    Kind("UK_NHS", 0.2, 0.6, 0.2, 0.96),
     Kind("UK_NINO", 0.85, 0.85, 0.7, 0.97),
     Kind("UK_NINO", 0.3, 0.3, 0.2, 0.96),  # a prefix that is not given out
-    Kind("HKID", 0.45, 0.85, 0.4, 0.96),
+    Kind("HKID", 0.55, 0.85, 0.4, 0.96),
     Kind("PHONE", 0.85, 0.85, 0.75, 0.95),  # Chinese mobile
     Kind("PHONE", 0.6, 0.7, 0.4, 0.95),  # Chinese fixed line
     Kind("PHONE", 0.4, 0.75, 0.3, 0.9),  # 400 and 800
@@ -60,7 +60,18 @@ KINDS = (
     Kind("PHONE", 0.3, 0.6, 0.2, 0.9),  # United Kingdom
     Kind("PHONE", 0.85, 0.85, 0.85, 0.95),  # with + and country code
 )
-_INTERNATIONAL = len(KINDS) - 1
+#: Labels of other types that are right here too.
+_ALSO = {
+    "HKID": {"CN_ID"},
+    "US_ITIN": {"US_SSN"},
+    "US_SSN": {"US_ITIN"},
+    "BANK_CARD": {"BANK_ACCOUNT"},
+    "CN_USCC": {"TAX_ID"},
+    "IBAN": {"BANK_ACCOUNT"},
+    "CN_PERMIT": {"CN_ID"},
+}
+_NONE: frozenset[str] = frozenset()
+_WRONG_ID, _INTERNATIONAL = 1, len(KINDS) - 1  # in KINDS
 _IMEI_BODIES = re.compile("01|35|86|99")  # reporting bodies of nearly all devices in use
 _EXTENSION = re.compile(r" ?(?:转|分机|ext\.?|x) ?[:：]? ?[0-9]{1,6}(?![0-9A-Za-z])", re.IGNORECASE)
 _MONEY_BEFORE = re.compile(r"(?:[¥￥$€£]|RMB|CNY|USD|HKD|EUR|GBP) ?$")
@@ -70,26 +81,31 @@ _TODAY_EVERYWHERE = timedelta(hours=14)  # the farthest time zone ahead of UTC
 
 def find(page: Page) -> Iterator[Found]:
     today = datetime.now(UTC) + _TODAY_EVERYWHERE
-    text = page.text
+    text, wrong = page.text, (0, 0)
     for start, end, number, form in numbers(page.plain, int(today.strftime("%Y%m%d"))).tolist():
         kind = KINDS[number]
-        if number == _INTERNATIONAL and not is_international(re.sub("[^0-9]", "", text[start:end])):
+        if number == _INTERNATIONAL and not is_international(re.sub("[^0-9]", "", text[start:end]).removeprefix("00")):
             continue
         labels = page.labels.of(start, end, near=True)
         score = (kind.plain, kind.grouped, kind.scattered)[form]
-        if kind.type == "BANK_CARD" and end - start < 15:
-            score -= 0.4  # 13 and 14 digits are as rare on cards as they are common elsewhere
-        if kind.type == "HKID" and "CN_ID" in labels:
-            labels.append("HKID")
+        if number == _WRONG_ID:
+            wrong = start, end
+        if kind.type == "BANK_CARD" and (end - start < 15 or (start, end) == wrong):
+            score -= 0.4  # 13 and 14 digits are rare on cards; and what looks like a wrong CN_ID is one
+        type = kind.type
+        if type == "CN_ID" and labels and labels[0] == "CN_PERMIT" and text[start] == "8":
+            type = "CN_PERMIT"  # a residence permit: regions 81 to 83
+        if not _ALSO.get(type, _NONE).isdisjoint(labels):
+            labels.append(type)
         if kind.type == "IMEI" and _IMEI_BODIES.match(text, start):
             score += 0.2
         if (labels and labels[0] == AGAINST) or is_money(text, start, end):
             score -= kind.against
-        elif kind.type in labels:
+        elif type in labels:
             score = kind.labelled
-        elif labels and labels[0] != kind.type:
+        elif labels:
             score -= kind.other
-        yield Found(*_whole(text, start, end, kind.type), kind.type, round(max(0.0, score), 2))
+        yield Found(*_whole(text, start, end, type), type, round(max(0.0, score), 2))
 
 
 def is_money(text: str, start: int, end: int) -> bool:
@@ -118,6 +134,7 @@ def is_international(digits: str) -> bool:
         regions = COUNTRY_CODE_TO_REGION_CODE.get(int(digits[:length]), ("ZZ",))
         metadata = PhoneMetadata.metadata_for_region(regions[0], None)  # the main one; the others are parts of its plan
         numbers = metadata.general_desc.national_number_pattern if metadata and metadata.general_desc else None
-        if numbers and re.fullmatch(numbers, digits[length:]):
+        national = digits[length:]  # also with the trunk prefix: +44 (0)20 ...
+        if numbers and (re.fullmatch(numbers, national) or re.fullmatch(numbers, national.removeprefix("0"))):
             return True
     return False

@@ -52,6 +52,26 @@ _PREFIXES: dict[str, str] = {  # how a key begins -> the whole of it, or around 
     "rk_test_": r"rk_test_\w{10,255}",
     "pk_live_": r"pk_live_\w{10,255}",
     "whsec_": r"whsec_[\w+/=]{16,255}",
+    "AKLT": r"AKLT[0-9A-Za-z_-]{20,60}",
+    "ALTAK": r"ALTAK[0-9A-Za-z]{16,40}",
+    "dckr_pat_": r"dckr_pat_[\w-]{20,60}",
+    "dapi": r"dapi[0-9a-f]{32}",
+    "lin_api_": r"lin_api_[0-9A-Za-z]{30,60}",
+    "figd_": r"figd_[\w-]{30,60}",
+    "gsk_": r"gsk_[0-9A-Za-z]{40,60}",
+    "pplx-": r"pplx-[0-9A-Za-z]{40,60}",
+    "xai-": r"xai-[0-9A-Za-z]{40,100}",
+    "r8_": r"r8_[0-9A-Za-z]{30,50}",
+    "hvs.": r"hvs\.[\w-]{20,120}",
+    "glsa_": r"glsa_[0-9A-Za-z_]{30,60}",
+    "ATATT": r"ATATT[\w=-]{50,250}",
+    "PMAK-": r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}",
+    "shpss_": r"shpss_[0-9a-fA-F]{32}",
+    "shpca_": r"shpca_[0-9a-fA-F]{32}",
+    "key-": r"key-[0-9a-f]{32}(?![0-9A-Za-z])",
+    "pk_test_": r"pk_test_\w{10,255}",
+    "$2": r"\$2[aby]\$[0-9]{2}\$[./0-9A-Za-z]{53}",
+    ":AA": r":AA[\w-]{33}(?![\w-])",
     "hf_": r"hf_[0-9A-Za-z]{30,64}",
     "npm_": r"npm_[0-9A-Za-z]{30,64}",
     "pypi-": r"pypi-[\w-]{50,300}",
@@ -70,10 +90,14 @@ _KEYS = [re.compile(pattern, re.ASCII) for pattern in _PREFIXES.values()]
 
 WORDS = {"secret.prefix": list(_PREFIXES)}
 _WITHIN_WORD = re.compile("[0-9A-Za-z_][0-9A-Za-z]")
+_CLOSING = {"“": "”", "「": "」"}
+_SPACE = re.compile(r"(?:号|码|号码)?[([【「]?[^\S\n]{0,2}")
 _DIGIT = re.compile("[0-9]")
+_CHANGED = "(?:已|被|现)?(?:重置|修改|更新|更改|变更|设置|设定|设|改)(?:为|成)"
 _MARK = re.compile(
-    r"""(?:[0-9A-Za-z_.-]{0,24}?["'”」]?[^\S\n]{0,3}(?:[:=]{1,2}>?|=>|->|是|为|\bis|\bwas|设成|改成|设为|改为|重置为)"""
-    r"""|(?:号|码|号码)?(?:是|为)|["'”」]?[^\S\n]{0,3}[:=]|[^\S\n]{1,2}(?=["'“「`]))[^\S\n]{0,3}"""
+    rf"""(?:(?: for [0-9A-Za-z ]{{1,24}}?)?[0-9A-Za-z_.-]{{0,24}}?["'”」]?[^\S\n]{{0,3}}"""
+    rf"""(?:[:=]{{1,2}}>?|=>|->|是|为|\bis|\bwas|{_CHANGED})|(?:号|码|号码)?(?:是|为)|["'”」]?[^\S\n]{{0,3}}[:=]|"""
+    r"""[^\S\n]{1,2}(?=["'“「`]))[^\S\n]{0,3}"""
 )
 _VALUE = re.compile(r"""(["'“「`]?)([!#-&(-+\--:<-_a-~]{4,512})""")
 _NO_VALUE = re.compile(
@@ -112,23 +136,32 @@ def find(page: Page) -> Iterator[Found]:
 
 def _labelled(text: str, start: int, end: int) -> tuple[int, int] | None:
     """Where the secret stands that belongs to the label at ``start``."""
-    mark = _MARK.match(text, end)
-    value = _VALUE.match(text, mark.end()) if mark is not None else None
+    mark = _MARK.match(text, end) or _SPACE.match(text, end)
+    value = _VALUE.match(text, mark.end()) if mark else None
     if mark is None or value is None:
         return None
     secret, quoted = value[2], bool(value[1])
+    if quoted and (close := text.find(_CLOSING.get(value[1], value[1]), value.start(2), value.start(2) + 200)) > 0:
+        return (
+            (value.start(2), close)
+            if len(phrase := text[value.start(2) : close]) >= 4 and not _NO_VALUE.match(phrase)
+            else None
+        )
     secret = secret.rstrip(".,;:!?")
     while secret and secret[-1] in ")]}>" and secret.count(secret[-1]) > secret.count("([{<"[")]}>".index(secret[-1])]):
         secret = secret[:-1].rstrip(".,;:!?")
     head = secret[:64]  # tells enough
     if len(head) < 4 or _NO_VALUE.match(head) or _FILES.search(head):
         return None
+    has_digit = _DIGIT.search(head) is not None
+    kinds = (head != head.lower()) + (head != head.upper()) + has_digit + (not head.isalnum())
+    if mark.re is _SPACE and not quoted:  # nothing between label and secret but a space or bracket, or not even that
+        strong = kinds >= 3 if len(head) < 20 else _bits(head) > 3
+        return (value.start(2), value.start(2) + len(secret)) if len(head) >= 8 and has_digit and strong else None
     assigned = quoted or any(sign in mark[0] for sign in ":=")
     chinese = not text[start].isascii() or not mark[0].isascii()
     if not quoted and _PROGRAM.match(head) and not (chinese and len(head) >= 6 and "(" not in head):
         return None
-    has_digit = _DIGIT.search(head) is not None
-    kinds = (head != head.lower()) + (head != head.upper()) + has_digit + (not head.isalnum())
     if not assigned and not chinese and (kinds < 2 or not has_digit):
         return None
     if kinds < 2 and not chinese and not head.isdigit() and _bits(head) < 2.5:
