@@ -112,10 +112,12 @@ def test_with_a_folder_for_vaults_a_later_request_goes_on(tmp_path, streamed) ->
         reply = client.responses.create(model="echo", input="我叫张伟", stream=streamed)
         if streamed:
             list(reply)
-        again = client.responses.create(model="echo", input="李娜和张伟 ⟦PERSON_1⟧", previous_response_id="resp_1")
-        assert again.output_text == "李娜和张伟 ⟦PERSON_1⟧"
+        again = client.responses.create(
+            model="echo", input="我叫李娜，找张伟 ⟦PERSON_1⟧", previous_response_id="resp_1"
+        )
+        assert again.output_text == "我叫李娜，找张伟 ⟦PERSON_1⟧"
         sent = json.loads(upstream.bodies[-1])["input"]
-        assert sent.startswith("⟦PERSON_2⟧和⟦PERSON_1⟧ ")
+        assert sent.startswith("我叫⟦PERSON_2⟧，找⟦PERSON_1⟧ ")
         assert [path.suffix for path in tmp_path.iterdir()] == [".vault"]
         with pytest.raises(openai.BadRequestError) as caught:
             client.responses.create(model="echo", input="hi", previous_response_id="resp_9")

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from ... import __version__
 from ...guard import Masker
+from .. import mask
 from ..gate import OPEN_PATHS, Gate
 from ..wire import shape_errors
 from .exchange import FORMATS, Format, forward, pass_through
@@ -49,6 +50,7 @@ def create_gateway(settings: Settings, masker: Masker) -> FastAPI:
     app.add_api_route("/health", _health, methods=["GET"])
     app.add_api_route("/metrics", _metrics, methods=["GET"], response_class=PlainTextResponse)
     app.add_api_route("/version", _version, methods=["GET"])
+    app.include_router(mask.router)
     own = {"/privacy": _privacy_page, "/api/v1/privacy": _privacy} if settings.page_token is not None else {}
     for path, route in own.items():
         app.add_api_route(path, route, methods=["GET"], response_model=None)

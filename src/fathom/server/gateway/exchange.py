@@ -40,7 +40,8 @@ __all__ = ["FORMATS", "Format", "forward", "pass_through"]
 log = logging.getLogger("fathom.server")
 T = TypeVar("T")
 _LONG = 2**15  # bytes of a body that is masked beside the event loop, not in it
-_PAGE = re.compile(r"(?:limit|after|after_id|before_id)=[\w.:/-]{1,128}", re.ASCII)  # of a list, in a query
+_SETTING = re.compile(r"beta=true|api-version=[\w.-]{1,32}", re.ASCII)  # what may stand in a query
+_PAGE = re.compile(r"(?:limit|after|after_id|before_id)=[\w.:/-]{1,128}", re.ASCII)
 _GONE = 499  # nobody reads it; nginx's number for a client that left
 
 
@@ -86,8 +87,7 @@ class Exchange:
 
     def told(self) -> dict[str, str]:
         """Headers that say what was done."""
-        counts = ", ".join(f"{type}={count}" for type, count in sorted(self.masked.items()))
-        headers = {"x-fathom-masked": counts} if counts else {}
+        headers = {"x-fathom-masked": _counts(masked)} if (masked := self.masked) else {}
         if self.dropped:
             headers["x-fathom-dropped"] = ", ".join(self.dropped)
         return {**headers, **self.cleaned.headers()}
@@ -124,7 +124,7 @@ async def forward(request: Request, format: Format) -> Response:
     response: Response | None = None
     try:
         body = await read_json(request)
-        response = await until_gone(request.receive, _forward(exchange, body, request.headers))
+        response = await until_gone(request.receive, _forward(exchange, body, request))
     except ClientGone:
         response = Response(status_code=_GONE)
     except TimeoutError:
@@ -137,15 +137,16 @@ async def forward(request: Request, format: Format) -> Response:
     return response
 
 
-async def _forward(exchange: Exchange, body: dict[str, Any], client: Mapping[str, str]) -> Response:
+async def _forward(exchange: Exchange, body: dict[str, Any], request: Request) -> Response:
     gateway, format = exchange.gateway, exchange.format
     content = await _prepared(exchange, body)
     exchange.size = len(content)
-    headers = gateway.upstream.headers(client, anthropic=format.anthropic)
+    headers = gateway.upstream.headers(request.headers, anthropic=format.anthropic)
+    path = format.path + _query(request, _SETTING)
     async with AsyncExitStack() as stack:
         async with asyncio.timeout(gateway.upstream.timeouts.total):
             asked_s = time.perf_counter()
-            answer = await stack.enter_async_context(gateway.upstream.call("POST", format.path, headers, content))
+            answer = await stack.enter_async_context(gateway.upstream.call("POST", path, headers, content))
             gateway.metrics.first.observe(time.perf_counter() - asked_s)
             kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
             if answer.status_code == 200 and kind == "text/event-stream" and format.stream is not None:
@@ -188,9 +189,7 @@ async def pass_through(request: Request, path: str) -> Response:
     headers = gateway.upstream.headers(request.headers, anthropic="anthropic-version" in request.headers)
 
     async def ask() -> Response:
-        pages = {name: value for name, value in request.query_params.items() if _PAGE.fullmatch(f"{name}={value}")}
-        query = f"?{urlencode(pages)}" if pages else ""
-        async with gateway.upstream.call("GET", quote(path) + query, headers) as answer:
+        async with gateway.upstream.call("GET", quote(path) + _query(request, _PAGE), headers) as answer:
             raw = await gateway.upstream.read(answer)
             kind = "application/json" if parsed(raw) is not None else "text/plain; charset=utf-8"
             return Response(raw, answer.status_code, {**passed_back(answer.headers), "content-type": kind})
@@ -199,6 +198,16 @@ async def pass_through(request: Request, path: str) -> Response:
         return await until_gone(request.receive, ask())
     except ClientGone:
         return Response(status_code=_GONE)
+
+
+def _query(request: Request, known: re.Pattern[str]) -> str:
+    """What of the client's query goes on: nothing that could be about somebody."""
+    passed = {name: value for name, value in request.query_params.items() if known.fullmatch(f"{name}={value}")}
+    return f"?{urlencode(passed)}" if passed else ""
+
+
+def _counts(found: Mapping[str, int]) -> str:
+    return ", ".join(f"{type}={count}" for type, count in sorted(found.items()))
 
 
 def _size(value: Any) -> int:
@@ -227,6 +236,8 @@ async def _whole(exchange: Exchange, answer: httpx.Response, raw: bytes) -> Resp
     if isinstance(value, dict) and isinstance(value.get("id"), str) and answer.status_code < 400:
         exchange.gateway.keep(exchange.format.path, value["id"], exchange.vault)
     told = exchange.answer.value(value)
+    if leaks := exchange.answer.leaks.found:
+        headers["x-fathom-leaks"] = _counts(leaks)
     return Response(dumps(told), answer.status_code, headers)
 
 

@@ -90,8 +90,8 @@ class ChoiceStream(Stream):
             if choice.get("finish_reason") is not None:
                 yield from self._close(index)
                 self._ended.add(index)
-                self.is_complete = self._ended >= self._channels.keys()
             out.append(new)
+        self.is_complete = bool(self._ended) and self._ended >= self._channels.keys()
         yield Event.of({**rest, "choices": out}, event.name, event.others)
 
     def _pieces(self, index: int, value: Any, path: Path) -> Any:
