@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fathom.guard import Masker
 from fathom.guard.limits import Limits
 from fathom.server import create_app
+from fathom.server.gateway import Settings, create_gateway
 from serving import running
 
 TEXT = "电话13812345678，邮箱 zhang@example.org，再打13812345678"
@@ -124,6 +126,16 @@ def test_limits_are_those_of_the_other_routes(http):
         reply = http.post("/api/v1/mask", content=raw, headers={"content-type": "application/json"})
         assert reply.status_code == 400
     assert http.get("/api/v1/mask").status_code == 405
+
+
+def test_the_gateway_answers_too_and_with_its_own_dictionary():
+    app = create_gateway(Settings("http://127.0.0.1:9/v1"), Masker(dictionary={"深蓝计划": "CUSTOM"}))
+    with running(app) as url, httpx.Client(base_url=url) as client:
+        reply = mask(client, text="深蓝计划 13812345678").json()
+        back = client.post("/api/v1/unmask", json={"text": reply["text"], "vault": reply["vault"]})
+        assert reply["text"] == "⟦CUSTOM_1⟧ ⟦PHONE_1⟧"
+        assert back.json() == {"text": "深蓝计划 13812345678"}
+        assert mask(client, text="深蓝计划", types=["PHONE"]).json()["text"] == "深蓝计划"
 
 
 def test_unknown_fields_are_told(http):

@@ -7,7 +7,7 @@ import asyncio
 from functools import cache
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from ..guard import Masked, Masker, Unmasker, Vault
@@ -47,9 +47,12 @@ BODIES: dict[str, type[Body]] = {"/api/v1/mask": MaskRequest, "/api/v1/unmask": 
 
 
 @router.post("/api/v1/mask")
-async def mask(body: Annotated[MaskRequest, Depends(body_of(MaskRequest))], response: Response) -> dict[str, Any]:
+async def mask(
+    body: Annotated[MaskRequest, Depends(body_of(MaskRequest))], request: Request, response: Response
+) -> dict[str, Any]:
     response.headers.update(told(body))
-    return await asyncio.to_thread(_masked, body)
+    usual = getattr(request.app.state, "masker", None)  # the gateway's, which knows the operator's dictionary
+    return await asyncio.to_thread(_masked, body, usual)
 
 
 @router.post("/api/v1/unmask")
@@ -63,9 +66,9 @@ def _usual() -> Masker:
     return Masker()
 
 
-def _masker(body: MaskRequest) -> Masker:
+def _masker(body: MaskRequest, usual: Masker | None) -> Masker:
     if body.model_fields_set <= {"text"}:
-        return _usual()
+        return usual or _usual()
     return Masker(
         DEFAULT_TYPES if body.types is None else body.types,
         operator="placeholder" if body.operator is None else body.operator,
@@ -77,11 +80,11 @@ def _masker(body: MaskRequest) -> Masker:
     )
 
 
-def _masked(body: MaskRequest) -> dict[str, Any]:
+def _masked(body: MaskRequest, usual: Masker | None) -> dict[str, Any]:
     """One text or several that belong together; they share the vault."""
     vault = Vault()
     texts = [body.text] if isinstance(body.text, str) else body.text
-    masked = _masker(body).mask_all(texts, vault)
+    masked = _masker(body, usual).mask_all(texts, vault)
     entities = [_entities(one) for one in masked]
     alone = isinstance(body.text, str)
     return {

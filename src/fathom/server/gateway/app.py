@@ -42,7 +42,9 @@ def create_gateway(settings: Settings, masker: Masker) -> FastAPI:
     app = FastAPI(title="fathom gateway", version=__version__, openapi_url=None, lifespan=lifespan)
     app.state.gateway = gateway
     app.state.limits = settings.limits
+    app.state.masker = masker
     shape_errors(app)
+    app.include_router(mask.router)
     for format in FORMATS:
         app.add_api_route(f"/v1{format.path}", _route(format), methods=["POST"], response_model=None)
     app.add_api_route("/v1/models", _models, methods=["GET"], response_model=None)
