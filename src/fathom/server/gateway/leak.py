@@ -24,7 +24,6 @@ POLICIES = ("mask", "warn", "block", "off")
 HELD = 64  # characters of a stream that wait for what follows
 BEFORE = 256  # characters that are looked at again as context
 _BATCH = 4096  # characters between two looks where nothing waits for them
-_BLANK = "⟦"  # stands for the characters of tokens: no part of any value
 _APART = re.compile(r"[\W_]+")
 
 
@@ -42,12 +41,7 @@ class LeakScan:
     def spans(self, text: str) -> list[Span]:
         """The leaks in ``text``, which still has its tokens."""
         tokens, _ = self._tokens.find(text)
-        blanked: list[str] = []
-        done = 0
-        for start, end in tokens:
-            blanked += text[done:start], _BLANK * (end - start)
-            done = end
-        spans = self._find("".join([*blanked, text[done:]]))
+        spans = self._find(text)
         return [span for span in spans if not _overlaps(span, tokens) and not self._was_supplied(text, span)]
 
     def _was_supplied(self, text: str, span: Span) -> bool:
