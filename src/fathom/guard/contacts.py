@@ -133,14 +133,16 @@ def _spelt_emails(page: Page) -> Iterator[Found]:
 
 
 def _urls(page: Page) -> Iterator[Found]:
-    text, at = page.text, -1
-    while (at := text.find("://", at + 1)) >= 0:
+    text, after = page.text, 0
+    while (at := text.find("://", after)) >= 0:
+        after = at + 1
         if not at or not text[at - 1].isalnum():
             continue
         scheme = _SCHEME.search(text, max(0, at - 16), at)
         rest = _URL_REST.match(text, at)
         if scheme is None or rest is None:
             continue
+        after = rest.end()  # an address within an address is part of it
         address = rest[0].rstrip(".,;:!?'\\`^|")
         while address.endswith((")", "]")) and address.count(address[-1]) > address.count(
             "(" if address[-1] == ")" else "["
