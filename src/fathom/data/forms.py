@@ -53,26 +53,14 @@ INTENT_ZH = (
     "{text}\n\n从下面选一个意图：{options}",
     "判断意图，只回答一个选项：{options}\n“{text}”",
 )
-WHAT_EN = (
-    "What is {}?",
-    "what is {}",
-    "Tell me about {}.",
-    "Can you explain what {} is?",
-    "What do you know about {}?",
-    "Describe {} in a sentence or two.",
-    "Give me a short definition of {}.",
+WHAT_EN = ("What is {}?", "what is {}", "Can you explain what {} is?", "Describe {} in a sentence.", "Define {}.")
+ABOUT_EN = ("Tell me about {}.", "What do you know about {}?", "tell me something about {}", "Do you know {}?")
+WHAT_ZH = ("{}是什么？", "什么是{}？", "{}是什么", "请用一两句话解释{}。")
+ABOUT_ZH = ("介绍一下{}。", "简单说说{}。", "请用一两句话介绍{}。", "你知道{}吗？")
+_KIND_ZH = re.compile(
+    "(是|指)(一种|一类|指|用|由|在|对|描述|通过|将)|是.{0,20}(方法|现象|学科|理论|过程|系统|技术|概念)"
 )
-WHO_EN = ("Who was {}?", "Tell me about {}.", "who is {}", "What do you know about {}?", "Who is {}?")
-WHAT_ZH = (
-    "{}是什么？",
-    "什么是{}？",
-    "介绍一下{}。",
-    "{}是什么",
-    "简单说说{}。",
-    "请用一两句话介绍{}。",
-    "你知道{}吗？",
-)
-PERSON_EN = re.compile(r"\((?:born|[^)]*\d{4} ?[-\u2013])")
+_HINT = re.compile(r"\s*[（(][^（）()]{2,80}[）)]\s*$")
 MOST_OPTIONS, MOST_CELLS, MOST_COLUMNS, MOST_ROWS = 7, 40, 7, 14
 
 
@@ -101,6 +89,16 @@ def messages(records: Iterable[Record], draw: random.Random) -> Iterator[Documen
     for record in records:
         if "messages" in record:
             yield [{"role": str(m["role"]), "content": str(m["content"])} for m in record["messages"]]
+
+
+def prompted(records: Iterable[Record], draw: random.Random) -> Iterator[Document]:
+    """``messages`` that a teacher answered: the hint on style in brackets that ends a question is left out."""
+    for conversation in messages(records, draw):
+        assert not isinstance(conversation, str)
+        users = (m for m in conversation if m["role"] == "user")
+        for message in users:
+            message["content"] = _HINT.sub("", message["content"]) or message["content"]
+        yield conversation
 
 
 def dialogue(records: Iterable[Record], draw: random.Random) -> Iterator[Document]:
@@ -185,33 +183,31 @@ def reading(records: Iterable[Record], draw: random.Random) -> Iterator[Document
 
 
 def definitions(records: Iterable[Record], draw: random.Random) -> Iterator[Document]:
-    """Encyclopaedia pages (``title``, ``text``): what is it? The first sentence or two."""
+    """Encyclopaedia pages (``title``, ``text``): what is it? The first sentence or two, without brackets.
+
+    *What is* is asked of things alone; of what may be a person or place something *about* it.
+    """
     for record in records:
         title, body = str(record["title"]), str(record["text"])
         if _NOT_PLAIN.search(title) or not 2 <= len(title) <= 40:
             continue
-        first = body.removeprefix(title + "\n").lstrip().split("\n")[0]
+        first = _BRACKETS.sub("", body.removeprefix(title + "\n").lstrip().split("\n")[0])
         sentences = [s.strip() for s in _END.split(first) if s.strip()]
-        chinese = bool(_HAN.search(title))
         if not sentences or title.lower() not in sentences[0].lower()[: len(title) + 20]:
             continue
-        person = not chinese and bool(PERSON_EN.search(sentences[0]))
-        space = "" if chinese else " "
-        answer = space.join(sentences[: 2 if len(sentences) > 1 and draw.random() < 0.5 else 1])
-        if not person:
-            answer = _BRACKETS.sub("", answer)
-        if not (15 if chinese else 40) <= len(answer) <= (160 if chinese else 420) or answer[-1] not in ".。":
-            continue
-        lowered = title[0].lower() + title[1:] if not chinese and not person and " " in title else title
-        natural = lowered if first[: len(title)] != title or draw.random() < 0.5 else title
-        form = draw.choice(WHAT_ZH if chinese else WHO_EN if person else WHAT_EN)
-        yield _ask(form.format(title if chinese or person else natural), answer)
+        chinese = bool(_HAN.search(title))
+        if chinese:
+            forms = WHAT_ZH if _KIND_ZH.search(sentences[0]) else ABOUT_ZH
+        else:
+            forms = ABOUT_EN if sum(word[0].isupper() for word in title.split()) > 1 else (*WHAT_EN, *ABOUT_EN[:2])
+        answer = ("" if chinese else " ").join(sentences[: draw.choice((1, 2))]).replace(" ,", ",")
+        if (15 if chinese else 40) <= len(answer) <= (160 if chinese else 420) and answer[-1] in ".。":
+            yield _ask(draw.choice(forms).format(title), answer)
 
 
 def _cell(value: object) -> str:
     return str(value).replace("\n", " ")[:MOST_CELLS]
 
 
-FORMS: Mapping[str, Form] = {
-    form.__name__: form for form in (text, messages, dialogue, pairs, intents, tables, questions, reading, definitions)
-}
+_ALL = (text, messages, prompted, dialogue, pairs, intents, tables, questions, reading, definitions)
+FORMS: Mapping[str, Form] = {form.__name__: form for form in _ALL}
