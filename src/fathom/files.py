@@ -76,7 +76,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             _lock(handle, partial)
             try:
                 for stale in partial.iterdir():
-                    stale.unlink()
+                    shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
                 yield partial
                 partial.rename(path)
             except BaseException:

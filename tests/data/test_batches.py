@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from fathom.data.batches import Batches, Phase
 from fathom.data.packing import pack
-from fathom.data.parts import pack_parts, unpack_parts
 from fathom.data.tokens import TokenSet, load_sets, write_set
 from fathom.errors import FathomError
 
@@ -102,32 +101,6 @@ def test_repeats_over_the_limit_are_refused_with_the_name_of_the_set(sets) -> No
     batches.refuse_repeats([rows, 0], 30)
     with pytest.raises(FathomError, match=r"text 6\.0"):
         batches.refuse_repeats([rows, 0], 5.9)
-
-
-def test_parts_arrive_one_by_one_and_come_out_as_they_went_in(sets, tmp_path) -> None:
-    import shutil
-
-    parts = pack_parts(tmp_path / "sets", tmp_path / "all", part_mb=0.004)
-    assert len(parts) > 1
-    assert all(p.stat().st_size <= 0.004 * (1 << 20) for p in parts)
-    for part in parts:
-        carried = tmp_path / "carried"
-        carried.mkdir()
-        for path in (part, tmp_path / "all" / "index.json"):
-            shutil.copy(path, carried)
-        missing = unpack_parts(carried, tmp_path / "there")
-        shutil.rmtree(carried)
-    assert missing == []
-    assert {name: s.hash for name, s in load_sets(tmp_path / "there").items()} == {n: s.hash for n, s in sets.items()}
-
-
-def test_a_damaged_part_is_refused(sets, tmp_path) -> None:
-    (part, *_) = pack_parts(tmp_path / "sets", tmp_path / "all", part_mb=1)
-    data = bytearray(part.read_bytes())
-    data[len(data) // 2] ^= 1
-    part.write_bytes(data)
-    with pytest.raises(FathomError, match="checksum"):
-        unpack_parts(tmp_path / "all", tmp_path / "there")
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ def test_several_sources_go_into_one_set_in_order(tmp_path) -> None:
         ('name = "x"\n' + SOURCE.replace('"a"', '"../a"'), "letters"),
         ('name = "x"\n' + SOURCE.replace('["a.jsonl"]', "[]"), "needs files"),
         ('name = "x"\n' + SOURCE.replace('licence = "CC0"\n', ""), "licence"),
+        ('name = "x"\n' + SOURCE + SOURCE + 'form = "messages"\n', "a: texts and conversations in one set"),
+        ('name = "x"\n' + SOURCE + 'held_out = 3\nheld_set = "a"\n', "a: held out and trained on"),
     ],
 )
 def test_what_is_wrong_with_a_recipe_is_said_with_its_key(tmp_path, text, problem) -> None:

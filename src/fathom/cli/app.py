@@ -9,7 +9,7 @@ import typer
 
 from fathom import __version__
 
-from . import bench, chat, convert, doctor, mask, models, serve, trace
+from . import bench, chat, convert, data, doctor, mask, models, serve, trace
 from .console import emit, plain
 from .messages import say
 
@@ -55,6 +55,10 @@ def build() -> Any:
     for name, verb in bench.VERBS.items():
         group.command(name, help=say(f"bench.{name}"))(verb)
     top.add_typer(group, name="bench")
+    group = typer.Typer(help=say("data"), context_settings=settings, **style)
+    for name, verb in data.VERBS.items():
+        group.command(name, help=say(f"data.{name}"))(verb)
+    top.add_typer(group, name="data")
     top.command("trace", help=say("trace"))(trace.trace)
     top.command("doctor", help=say("doctor"))(doctor.doctor)
     return typer.main.get_command(top)

@@ -2,102 +2,143 @@
 
 Held-out documents are chosen first, by hash, so that nothing which repeats them or quotes them gets into training.
 Then every source is read once, as a stream: form, normalisation, filters, contamination, duplicates, tokens. What is
-left out is counted by reason.
+left out is counted by reason. The folder is written whole or not at all.
 """
 
 from __future__ import annotations
 
 import hashlib
 import heapq
-import json
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from fathom.errors import FathomError
+from fathom.files import atomic_folder
 
+from .card import Tally, write_card
 from .clean import flaw, languages_mixed, normalise
 from .duplicates import Contamination, Duplicates
 from .encode import Encoder
 from .forms import FORMS, Document
 from .readers import Record, read
 from .recipe import Recipe, Source
-from .tokens import TokenSet, write_set
+from .tokens import TokenSet, load_sets, write_set
 
-__all__ = ["Tally", "build"]
+__all__ = ["build"]
 
-ROLES = ("system", "user", "assistant")
-Advance = Callable[[int], None]
-
-
-@dataclass
-class Tally:
-    """What became of the documents of a set or source."""
-
-    kept: int = 0
-    bytes: int = 0  # of text, UTF-8
-    left_out: Counter[str] = field(default_factory=Counter)
+Report = Callable[[int, int], None]
 
 
 def build(
-    recipe: Recipe,
-    roots: Sequence[Path],
-    tokenizer: Path,
-    out: Path,
-    *,
-    report: Callable[[int, int], None] = lambda *_: None,
-    told: Callable[[str, TokenSet], None] = lambda *_: None,
+    recipe: Recipe, roots: Sequence[Path], tokenizer: Path, out: Path, *, report: Report = lambda *_: None
 ) -> dict[str, TokenSet]:
-    """Writes a folder of token sets below ``out``, ``card.json`` and ``CARD.md``; returns the sets by name.
+    """Writes a new folder of token sets with ``card.json`` and ``CARD.md``; returns the sets by name.
 
     ``roots``: folders that the recipe's paths are looked for in, in this order. ``tokenizer``: a model folder.
-    ``report`` gets bytes read and bytes in all; ``told`` every set when it is done.
+    ``report`` gets bytes read and bytes in all.
     """
-    files = {source: _files(source.files, roots) for source in recipe.source}
-    encoder = Encoder(tokenizer)
-    progress = _Progress(
-        report, sum(p.stat().st_size for s in recipe.source for p in files[s] * (1 + bool(s.held_set)))
-    )
-    tallies: dict[Source, Tally] = {source: Tally() for source in recipe.source}
-    seen, evaluation = Duplicates(), Contamination()
-    for path in _files(recipe.against, roots):
-        for record in read(path):
-            for value in record.values():
-                if isinstance(value, str):
-                    evaluation.add(value)
-    held = _held_out(recipe, files, progress)
-    for documents in held.values():
-        for document in documents:
-            seen.kind(_whole(document), near=0.0)
-            evaluation.add_passages(_said(document))
-    sets: dict[str, TokenSet] = {}
-
-    def write(name: str, documents: Iterator[Document], conversation: bool, size: int) -> None:
-        encoded = encoder.conversations(documents) if conversation else encoder.texts(documents)  # type: ignore[arg-type]
-        facts = {"vocabulary": encoder.tokenizer.vocab_size, "tokenizer": encoder.hash, "text_bytes": size}
-        sets[name] = write_set(out / name, name, encoded, **facts)  # type: ignore[arg-type]
-        told(name, sets[name])
-
-    for name, documents in held.items():
-        size = sum(len(_whole(document).encode()) for document in documents)
-        write(name, iter(documents), not isinstance(documents[0], str), size)
-    for name, sources in recipe.sets().items():
-        kept = (
-            document
-            for source in sources
-            for document in _kept(
-                _documents(recipe, source, files[source], progress), recipe, source, tallies[source], seen, evaluation
-            )
-        )
-        write(name, kept, sources[0].form != "text", 0)
-    _card(recipe, sets, tallies, held, out)
-    return sets
+    work = _Build(recipe, roots, Encoder(tokenizer), report)
+    with atomic_folder(out) as folder:
+        work.write(folder)
+    return load_sets(out)
 
 
-def _files(patterns: Iterable[str], roots: Sequence[Path]) -> list[Path]:
+class _Build:
+    """One build: what has been seen so far, and what is counted."""
+
+    def __init__(self, recipe: Recipe, roots: Sequence[Path], encoder: Encoder, report: Report) -> None:
+        self.recipe, self.encoder, self.report = recipe, encoder, report
+        self.files = {source: _found(source.files, roots) for source in recipe.source}
+        self.tallies = {source: Tally() for source in recipe.source}
+        self.seen, self.evaluation = Duplicates(), Contamination()
+        for path in _found(recipe.against, roots):
+            for record in read(path):
+                for value in record.values():
+                    if isinstance(value, str):
+                        self.evaluation.add(value)
+        passes = [path for source in recipe.source for path in self.files[source] * (2 if source.held_set else 1)]
+        self.total, self.done = sum(path.stat().st_size for path in passes), 0
+
+    def write(self, folder: Path) -> None:
+        held = self.held_out()
+        for documents in held.values():
+            for document in documents:
+                self.seen.kind(_whole(document), near=0.0)
+                self.evaluation.add_passages(_said(document))
+        for name, documents in held.items():
+            size = sum(len(_whole(document).encode()) for document in documents)
+            self.write_set(folder, name, iter(documents), not isinstance(documents[0], str), size)
+        for name, sources in self.recipe.sets().items():
+            kept = (document for source in sources for document in self.kept(source))
+            self.write_set(folder, name, kept, sources[0].is_conversation, 0)
+        write_card(folder, self.recipe, self.tallies, load_sets(folder), set(held))
+
+    def write_set(self, folder: Path, name: str, documents: Iterator[Document], talk: bool, size: int) -> None:
+        encoder = self.encoder
+        encoded = encoder.conversations(documents) if talk else encoder.texts(documents)  # type: ignore[arg-type]
+        vocabulary = encoder.tokenizer.vocab_size
+        write_set(folder / name, name, encoded, vocabulary=vocabulary, tokenizer=encoder.hash, text_bytes=size)
+
+    def held_out(self) -> dict[str, list[Document]]:
+        """The documents with the smallest hashes, of those that no filter refuses."""
+        held: dict[str, list[Document]] = {}
+        for source in self.recipe.source:
+            if source.held_set:
+                sound = (d for d in self.documents(source) if _flaw(d, source) is None)
+                ranked = ((self.rank(document), i, document) for i, document in enumerate(sound))
+                chosen = [document for _, _, document in heapq.nsmallest(source.held_out, ranked)]
+                held.setdefault(source.held_set, []).extend(chosen)
+        return {name: documents for name, documents in held.items() if documents}
+
+    def kept(self, source: Source) -> Iterator[Document]:
+        tally = self.tallies[source]
+        for document in self.documents(source):
+            whole = _whole(document)
+            if reason := _flaw(document, source):
+                tally.left_out[reason] += 1
+            elif source.keep < 1 and self.rank(document) >= source.keep:
+                tally.left_out["not chosen"] += 1
+            elif any(map(self.evaluation.asked, _questions(document))) or self.evaluation.shares(_said(document)):
+                tally.left_out["evaluation"] += 1
+            elif reason := self.seen.kind(whole, source.near):
+                tally.left_out[reason] += 1
+            else:
+                tally.kept += 1
+                tally.bytes += len(whole.encode())
+                yield document
+
+    def documents(self, source: Source) -> Iterator[Document]:
+        """The documents of a source in their form, normalised; the same ones at every call."""
+        draw = random.Random(f"{self.recipe.seed}/{source.set}/{source.form}/{source.files}")
+        try:
+            for document in FORMS[source.form](self.records(source), draw):
+                if isinstance(document, str):
+                    yield normalise(document)
+                else:
+                    yield [{"role": m["role"], "content": normalise(m["content"])} for m in document]
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            problem = f"its records don't have the form {source.form!r} ({type(error).__name__}: {error})"
+            raise FathomError("data_invalid", source=", ".join(source.files), problem=problem) from None
+
+    def records(self, source: Source) -> Iterator[Record]:
+        for path in self.files[source]:
+            start = self.done
+            for record in read(path, advance=lambda position, start=start: self.advance(start + position)):  # type: ignore[misc]
+                if all(str(record.get(key)) in values for key, values in source.where.items()):
+                    yield record
+
+    def advance(self, done: int) -> None:
+        self.done = done
+        self.report(min(done, self.total), self.total)
+
+    def rank(self, document: Document) -> float:
+        """A number in [0, 1) by which documents are chosen."""
+        digest = hashlib.blake2b(f"{self.recipe.seed}/{_whole(document)}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "little") / 2.0**64
+
+
+def _found(patterns: Iterable[str], roots: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for pattern in patterns:
         here = next(filter(None, (sorted(root.glob(pattern)) for root in roots)), None)
@@ -105,63 +146,6 @@ def _files(patterns: Iterable[str], roots: Sequence[Path]) -> list[Path]:
             raise FathomError("data_invalid", source=pattern, problem=f"no such file in {', '.join(map(str, roots))}")
         found += here
     return found
-
-
-def _documents(recipe: Recipe, source: Source, files: list[Path], progress: _Progress) -> Iterator[Document]:
-    """The documents of a source in their form, normalised; the same ones at every call."""
-
-    def records() -> Iterator[Record]:
-        for path in files:
-            for record in read(path, advance=progress.file()):
-                if all(str(record.get(key)) in values for key, values in source.where.items()):
-                    yield record
-
-    draw = random.Random(f"{recipe.seed}/{source.set}/{source.form}/{source.files}")
-    try:
-        for document in FORMS[source.form](records(), draw):
-            if isinstance(document, str):
-                yield normalise(document)
-            else:
-                yield [{"role": m["role"], "content": normalise(m["content"])} for m in document]
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        problem = f"its records don't have the form {source.form!r} ({type(error).__name__}: {error})"
-        raise FathomError("data_invalid", source=", ".join(source.files), problem=problem) from None
-
-
-def _held_out(recipe: Recipe, files: dict[Source, list[Path]], progress: _Progress) -> dict[str, list[Document]]:
-    """The documents with the smallest hashes, of those that no filter refuses."""
-    held: dict[str, list[Document]] = {}
-    for source in recipe.source:
-        if source.held_set:
-            documents = _documents(recipe, source, files[source], progress)
-            sound = (d for d in documents if _flaw(d, source) is None)
-            smallest = heapq.nsmallest(source.held_out, ((_rank(recipe, d), i, d) for i, d in enumerate(sound)))
-            held.setdefault(source.held_set, []).extend(d for _, _, d in smallest)
-    return held
-
-
-def _kept(
-    documents: Iterator[Document],
-    recipe: Recipe,
-    source: Source,
-    tally: Tally,
-    seen: Duplicates,
-    evaluation: Contamination,
-) -> Iterator[Document]:
-    for document in documents:
-        whole = _whole(document)
-        if reason := _flaw(document, source):
-            tally.left_out[reason] += 1
-        elif source.keep < 1 and _rank(recipe, document) >= source.keep:
-            tally.left_out["not chosen"] += 1
-        elif any(map(evaluation.asked, _questions(document))) or evaluation.shares(_said(document)):
-            tally.left_out["evaluation"] += 1
-        elif reason := seen.kind(whole, source.near):
-            tally.left_out[reason] += 1
-        else:
-            tally.kept += 1
-            tally.bytes += len(whole.encode())
-            yield document
 
 
 def _flaw(document: Document, source: Source) -> str | None:
@@ -190,48 +174,3 @@ def _said(document: Document) -> str:
 
 def _questions(document: Document) -> Iterator[str]:
     return (m["content"] for m in document if m["role"] == "user") if not isinstance(document, str) else iter(())
-
-
-def _rank(recipe: Recipe, document: Document) -> float:
-    """A number in [0, 1) by which documents are chosen."""
-    digest = hashlib.blake2b(f"{recipe.seed}/{_whole(document)}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") / 2.0**64
-
-
-class _Progress:
-    def __init__(self, report: Callable[[int, int], None], total: int) -> None:
-        self._report, self._total, self._done = report, total, 0
-
-    def file(self) -> Advance:
-        """Takes the position within the next file."""
-        start = self._done
-
-        def advance(position: int) -> None:
-            self._done = start + position
-            self._report(min(self._done, self._total), self._total)
-
-        return advance
-
-
-def _card(
-    recipe: Recipe,
-    sets: dict[str, TokenSet],
-    tallies: dict[Source, Tally],
-    held: dict[str, list[Document]],
-    out: Path,
-) -> None:
-    """``card.json`` for programs and ``CARD.md`` for people: provenance, licence, counts, what was left out."""
-    facts: list[dict[str, Any]] = []
-    for source, tally in tallies.items():
-        facts.append(asdict(source) | {"kept": tally.kept, "bytes": tally.bytes, "left_out": dict(tally.left_out)})
-    made = {name: dict(s.meta) | {"held_out": name in held} for name, s in sets.items()}
-    card = {"name": recipe.name, "seed": recipe.seed, "against": recipe.against, "sets": made, "sources": facts}
-    (out / "card.json").write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    lines = [f"# {recipe.name}", "", "| set | documents | tokens | SHA-256 |", "|---|---:|---:|---|"]
-    lines += [f"| {n} | {s.documents:,} | {len(s):,} | {s.hash[:16]} |" for n, s in sets.items()]
-    lines += ["", "| set | origin | licence | form | kept | left out |", "|---|---|---|---|---:|---|"]
-    for source, tally in tallies.items():
-        out_of = ", ".join(f"{reason} {count:,}" for reason, count in tally.left_out.most_common())
-        row = (source.set, source.origin, source.licence, source.form, f"{tally.kept:,}", out_of)
-        lines.append(f"| {' | '.join(row)} |")
-    (out / "CARD.md").write_text("\n".join(lines) + "\n", "utf-8")

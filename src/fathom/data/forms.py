@@ -196,6 +196,7 @@ def definitions(records: Iterable[Record], draw: random.Random) -> Iterator[Docu
         if not sentences or title.lower() not in sentences[0].lower()[: len(title) + 20]:
             continue
         chinese = bool(_HAN.search(title))
+        forms: tuple[str, ...]
         if chinese:
             forms = WHAT_ZH if _KIND_ZH.search(sentences[0]) else ABOUT_ZH
         else:

@@ -41,6 +41,10 @@ class Source:
     held_out: int = 0  # documents kept from training, in the set named ``held_set``
     held_set: str = ""
 
+    @property
+    def is_conversation(self) -> bool:
+        return self.form != "text"
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -63,7 +67,13 @@ class Recipe:
         if not isinstance(sources, list) or not sources:
             raise FathomError("recipe_invalid", path=path, key="source", problem="[[source]] tables expected")
         made = tuple(_checked(path, f"source {i}", _table(Source, s, path)) for i, s in enumerate(sources, 1))
-        return _table(cls, {**table, "source": made}, path)
+        recipe = _table(cls, {**table, "source": made}, path)
+        for name, sources in recipe.sets().items():
+            if len({source.is_conversation for source in sources}) > 1:
+                raise FathomError("recipe_invalid", path=path, key=name, problem="texts and conversations in one set")
+            if any(source.held_set == name for source in made):
+                raise FathomError("recipe_invalid", path=path, key=name, problem="held out and trained on")
+        return recipe
 
     def sets(self) -> dict[str, list[Source]]:
         """The sources by the set they go into, in the order of the recipe."""
