@@ -68,3 +68,27 @@ def test_a_model_that_is_not_there_is_named(fathom, folder) -> None:
     done = fathom("data", "build", folder / "r.toml", folder / "sets", "--from", folder, "--tokenizer", "none/such")
     assert done.code == 1
     assert "none/such" in done.err
+
+
+def test_generated_tasks_are_what_a_recipe_reads(fathom, folder) -> None:
+    done = fathom("data", "generate", "sums", folder / "pages.jsonl", "--count", "50", "--language", "en")
+    assert done.out == f"{folder / 'pages.jsonl'}: 50 examples\n"
+    (folder / "r.toml").write_text(RECIPE + 'form = "messages"\n')
+    assert fathom("data", "build", folder / "r.toml", folder / "sets", "--from", folder).code == 0
+    assert json.loads((folder / "sets/pages/meta.json").read_text())["documents"] == 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["poems", "out.jsonl"], "family 'poems'"),
+        (["sums", "out.jsonl", "--language", "fr"], "language 'fr'"),
+        (["sums", "out.jsonl", "--count", "0"], "--count"),
+    ],
+)
+def test_a_wrong_family_language_or_count_is_a_wrong_call(fathom, folder, monkeypatch, arguments, problem) -> None:
+    monkeypatch.chdir(folder)
+    done = fathom("data", "generate", *arguments)
+    assert done.code == 2
+    assert problem in done.err
+    assert not list(folder.glob("*out.jsonl*"))

@@ -40,6 +40,25 @@ def build(
     _show(made, as_json)
 
 
+def generate(
+    family: Annotated[str, typer.Argument(metavar="FAMILY", help=say("data.family"))],
+    out: Annotated[Path, typer.Argument(metavar="OUT.jsonl", help=say("data.examples"))],
+    count: Annotated[int, typer.Option("--count", metavar="N", min=1, help=say("data.count"))] = 10_000,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help=say("data.seed"))] = 0,
+    language: Annotated[list[str], typer.Option("--language", metavar="L", help=say("data.language"))] = ["zh", "en"],  # noqa: B006
+) -> None:
+    import json
+
+    from fathom.data.generate import generate as examples
+    from fathom.files import atomic_file
+
+    with progress(say("data.generating", what=family), show=str) as report, atomic_file(out) as file:
+        for number, example in enumerate(examples(family, count, seed=seed, languages=language), 1):
+            file.write((json.dumps(example.to_json(), ensure_ascii=False) + "\n").encode())
+            report(number, count)
+    emit(f"{out}: {say('data.made', count=f'{count:,}')}")
+
+
 def pack(
     sets: Sets,
     parts: Parts,
@@ -77,4 +96,4 @@ def _show(made: dict[str, TokenSet], as_json: bool) -> None:
     table([(say(key), number) for key, number in titles], rows, footer=total)
 
 
-VERBS: dict[str, Callable[..., Any]] = {"build": build, "pack": pack, "unpack": unpack}
+VERBS: dict[str, Callable[..., Any]] = {"build": build, "generate": generate, "pack": pack, "unpack": unpack}

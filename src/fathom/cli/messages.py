@@ -238,6 +238,17 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Make token sets and a data card from a recipe: read, clean, remove duplicates, hold out, tokenise.",
         "按配方生成 token 集和数据卡：读取、清洗、去重、留出、分词。",
     ),
+    "data.generate": (
+        "Make typed tasks whose answers are right by construction.",
+        "生成答案必然正确的类型化任务。",
+    ),
+    "data.family": ("arithmetic, grounded or sums.", "arithmetic、grounded 或 sums。"),
+    "data.examples": ("JSON lines with the conversations.", "写入对话的 JSON 行文件。"),
+    "data.count": ("How many, all different.", "多少条，互不相同。"),
+    "data.seed": ("Same seed, same tasks.", "种子相同，任务相同。"),
+    "data.language": ("zh or en; may be given again. Default: both, by turns.", "zh 或 en，可重复给出。默认两者交替。"),
+    "data.generating": ("making {what}", "生成 {what}"),
+    "data.made": ("{count} examples", "{count} 条"),
     "data.pack": ("Pack token sets into compressed parts.", "把 token 集打包成若干压缩分卷。"),
     "data.unpack": (
         "Unpack parts, all at once or as they arrive; the last one completes and checks the sets.",

@@ -1,0 +1,135 @@
+"""Questions about a notice that the notice answers, with the sentence as source, or doesn't, which is then said.
+
+Notices are put together from the facts in ``grounded.toml``; what is asked for is either stated in one sentence or in
+none.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .values import VALUES
+from .words import Example, capital, table
+
+__all__ = ["ABSENT", "SOURCE", "sample"]
+
+UNANSWERED = 0.3  # share of questions that the text doesn't answer
+SOURCE = {"zh": "依据：", "en": "Source: "}
+FILLERS = {
+    "zh": ("感谢您的理解与支持", "请大家互相转告", "如有变动，将另行通知", "请仔细阅读以下内容"),
+    "en": (
+        "Thank you for your understanding",
+        "Please share this with others",
+        "Changes will be announced separately",
+        "Please read the following carefully",
+        "We apologise for any inconvenience",
+    ),
+}
+ASK = {
+    "zh": (
+        "{text}\n\n问题：{question}？\n{rule}",
+        "阅读材料并回答问题。{rule}\n\n材料：\n{text}\n\n问题：{question}？",
+        "{question}？{rule}\n\n{text}",
+        "【资料】\n{text}\n\n【问题】{question}？\n{rule}",
+        "请看这份文件：\n{text}\n\n我想知道：{question}？{rule}",
+    ),
+    "en": (
+        "{text}\n\nQuestion: {question}?\n{rule}",
+        "Read the text and answer the question. {rule}\n\nText:\n{text}\n\nQuestion: {question}?",
+        "{question}? {rule}\n\n{text}",
+        "[Document]\n{text}\n\n[Question] {question}?\n{rule}",
+        "Please look at this document:\n{text}\n\nI would like to know: {question}? {rule}",
+    ),
+}
+RULES = {
+    "zh": (
+        "回答后另起一行写“依据：”和原文句子，文中没有就说没有提到。",
+        "请附上“依据：”加原文中的句子。如果没写，请直说。",
+        "答案下面用“依据：”引出原文，不要编造。",
+    ),
+    "en": (
+        'After the answer, quote the sentence on a new line after "Source:". If the text does not say, tell me so.',
+        'Add "Source:" and the sentence from the text. Say so if it is not stated.',
+        'End with "Source:" and the exact sentence. Do not make anything up.',
+    ),
+}
+ANSWERS = {
+    "zh": ("{}。", "根据文中内容，{}。", "文中写明{}。", "按照说明，{}。"),
+    "en": ("{}.", "According to the text: {}.", "The text says: {}."),
+}
+ABSENT = {
+    "zh": ("文中没有提到{}。", "材料里没有说明{}。", "这份文件没有写{}，无法回答。", "资料中找不到关于{}的内容。"),
+    "en": (
+        "The text does not mention {}.",
+        "The text says nothing about {}.",
+        "I cannot find {} in the text.",
+        "The document does not give {}.",
+    ),
+}
+
+
+def sample(draw: random.Random, language: str) -> Example:
+    document = draw.choice(table("grounded")["documents"])
+    facts = table("grounded")["facts"]
+    names = draw.sample(document["facts"], len(document["facts"]))
+    count = draw.randint(4, min(9, len(names) - 1))
+    stated, left_out = names[:count], names[count:]
+    topics = {facts[name][language]["topic"] for name in stated}
+    left_out = [name for name in left_out if facts[name][language]["topic"] not in topics]
+    subject = document["subject"][language]
+    said = {name: _said(draw, language, facts[name], subject) for name in stated}
+    text = _text(draw, language, _title(draw, language, document), [sentence for sentence, _ in said.values()])
+    absent = bool(left_out) and draw.random() < UNANSWERED
+    asked = draw.choice(left_out if absent else stated)
+    fact = facts[asked][language]
+    question = draw.choice(fact["ask"]).replace("{s}", subject)
+    prompt = draw.choice(ASK[language]).format(text=text, question=question, rule=draw.choice(RULES[language]))
+    if absent:
+        reply = answer = draw.choice(ABSENT[language]).format(fact["topic"])
+    else:
+        sentence, answer = said[asked]
+        whole = fact["answers"][answer == "no"] if "answers" in fact else fact["answer"].replace("{v}", answer)
+        told = draw.choice(ANSWERS[language]).format(whole.replace("{s}", subject).rstrip("."))
+        reply = f"{capital(told)}\n{SOURCE[language]}{sentence}"
+    return Example.of("grounded", language, prompt, reply, answer, draw)
+
+
+def _said(draw: random.Random, language: str, fact: Mapping[str, Any], subject: str) -> tuple[str, str]:
+    """The sentence that states a fact, and its value (``yes`` or ``no`` for those that are so or not)."""
+    told = fact[language]
+    if fact["kind"] == "yes_no":
+        value = draw.choice(("yes", "no"))
+        sentence = draw.choice(told[value])
+    else:
+        value = _value(draw, language, fact["kind"])
+        sentence = draw.choice(told["say"]).replace("{v}", value)
+    return capital(sentence.replace("{s}", subject)) + ("。" if language == "zh" else "."), value
+
+
+def _value(draw: random.Random, language: str, kind: str) -> str:
+    if match := re.fullmatch(r"(\d+)-(\d+)", kind):
+        return str(draw.randint(int(match[1]), int(match[2])))
+    return str(VALUES[kind](draw, language))
+
+
+def _title(draw: random.Random, language: str, document: Mapping[str, Any]) -> str:
+    kinds = {"c": "city", "h": "hotel", "k": "course", "j": "job"}
+    kinds |= {"p": "product", "m": "model", "o": "company", "t": "street"}
+    fields = {letter: VALUES[kind](draw, language) for letter, kind in kinds.items()}
+    return str(document[language].format(**fields, n=draw.randint(2, 399)))
+
+
+def _text(draw: random.Random, language: str, title: str, sentences: list[str]) -> str:
+    stop, space = ("。", "") if language == "zh" else (".", " ")
+    for filler in draw.sample(FILLERS[language], draw.choice((0, 0, 1, 2))):
+        sentences.insert(draw.randint(0, len(sentences)), filler + stop)
+    match draw.randrange(3):
+        case 0:
+            return f"{title}\n{space.join(sentences)}"
+        case 1:
+            return "\n".join([title, *(f"{number}. {sentence}" for number, sentence in enumerate(sentences, 1))])
+        case _:
+            return "\n".join([f"《{title}》" if language == "zh" else f"# {title}", *(f"- {s}" for s in sentences)])

@@ -1,0 +1,44 @@
+import pytest
+
+from fathom.data.generate import generate
+from fathom.data.generate.grounded import ABSENT, SOURCE
+from fathom.data.generate.words import table
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_what_is_quoted_stands_in_the_text_and_holds_the_answer(language) -> None:
+    absent = 0
+    for example in generate("grounded", 500, seed=2, languages=[language]):
+        prompt, reply = (text for _, text in example.turns[-2:])
+        if SOURCE[language] not in reply:
+            absent += 1
+            assert any(reply.startswith(a.split("{}")[0]) for a in ABSENT[language])
+            continue
+        told, quote = reply.split("\n" + SOURCE[language])
+        assert quote in prompt
+        if example.answer not in ("yes", "no"):
+            assert example.answer in quote
+            assert example.answer in told
+    assert 80 < absent < 220
+
+
+def test_documents_name_known_facts_and_every_fact_speaks_both_languages() -> None:
+    facts = table("grounded")["facts"]
+    for document in table("grounded")["documents"]:
+        assert set(document["facts"]) <= set(facts)
+        assert len(set(document["facts"])) == len(document["facts"]) > 5
+    for name, fact in facts.items():
+        for language in ("zh", "en"):
+            told = fact[language]
+            said = told["yes"] + told["no"] if fact["kind"] == "yes_no" else told["say"]
+            assert said, name
+            assert all("{v}" in s for s in said) is (fact["kind"] != "yes_no"), name
+
+
+@pytest.mark.parametrize("family", ["arithmetic", "grounded", "sums"])
+def test_examples_are_the_same_for_the_same_seed_and_differ_from_one_another(family) -> None:
+    one = [example.turns for example in generate(family, 300, seed=5)]
+    assert one == [example.turns for example in generate(family, 300, seed=5)]
+    assert len(set(one)) == 300
+    assert one != [example.turns for example in generate(family, 300, seed=6)]
+    assert [("zh", "en")[i % 2] for i in range(6)] == [e.language for e in generate(family, 6, seed=5)]
