@@ -46,7 +46,7 @@ def _unpacked(path: Path, file: BinaryIO) -> BinaryIO:
     try:
         import zstandard
     except ImportError:
-        raise FathomError("extra_missing", feature=".zst", extra="data") from None
+        raise FathomError("extra_missing", feature=".zst", extra="train") from None
     return io.BufferedReader(
         _Zstandard(path, zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
     )
@@ -90,7 +90,7 @@ def _parquet(path: Path) -> Iterator[Record]:
         from pyarrow import ArrowInvalid
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise FathomError("extra_missing", feature=".parquet", extra="data") from None
+        raise FathomError("extra_missing", feature=".parquet", extra="train") from None
     try:
         with ParquetFile(path) as file:
             for batch in file.iter_batches(BATCH):
