@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fathom.errors import FathomError
 
-from . import arithmetic, grounded, sums
+from . import arithmetic, grounded, sums, tables
 from .words import Example
 
 __all__ = ["FAMILIES", "Example", "generate"]
@@ -21,6 +21,7 @@ FAMILIES: Mapping[str, Family] = {
     "arithmetic": arithmetic.sample,
     "grounded": grounded.sample,
     "sums": sums.sample,
+    "tables": tables.sample,
 }
 LANGUAGES = ("zh", "en")
 PATIENCE = 1000  # draws without anything new: the family has no more
