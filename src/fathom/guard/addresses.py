@@ -42,12 +42,11 @@ _PART = re.compile(
     rf"|(?P<quarter>{_NAME}{{2,6}}?(?={_NUMBER}(?:栋|幢|座|塔|号楼|单元|层|室)))"
     rf"|(?P<hamlet>{_NAME}{{1,6}}?{_HAMLET}(?![{_HAN}]?[长民委会]))"
 )
-_SEED = re.compile(
-    "(?<=[0-9A-Za-z一二三四五六七八九十零〇甲乙丙丁])(?:[号弄栋幢座室]|单元|"
-    "(?<=[村屯庄里][0-9])组|(?<=[村屯庄里][0-9]{2})组)"
-)
+_SEED = re.compile("[号弄栋幢座室]|单元|组")  # after a number; no look-behind, which would slow the search
+_COUNTED = frozenset("0123456789ABCDEFGHabcdefgh一二三四五六七八九十零〇甲乙丙丁")
 _IN_NAME = re.compile(rf"[{_HAN}]|[0-9]{{1,4}}[{_HAN}]{{2}}")  # 阳光100国际新城
 _NUMERAL = re.compile(rf"{_NUMBER}$")
+_HAMLETS = frozenset("村屯庄里")
 _MAX_PLACES = 6  # in a row; more are a list of places
 _FINE = {"number", "building", "room", "plain"}  # parts that make an address of what is before them
 _NAMED = {"road", "estate", "quarter", "hamlet", "admin"}
@@ -91,9 +90,10 @@ _STREET = (
 _WORD = r"(?:(?!I['’ ])[A-Z][A-Za-z'’.-]{0,24}|[0-9]{1,3}(?:st|nd|rd|th)|[NSEW]{1,2}\.?)"
 _UNIT = r"(?:(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Fl|Room|Rm|Building|Bldg)\.?|#) ?#?[0-9A-Za-z-]{1,6}"
 _STREETS = re.compile(
-    rf"(?<![A-Za-z0-9.,$€£-])[0-9]{{1,6}}[A-Za-z]?(?:-[0-9]{{1,5}})?,? "
+    rf"[0-9]{{1,6}}[A-Za-z]?(?:-[0-9]{{1,5}})?,? "
     rf"(?:(?:{_WORD} ){{1,4}}?{_STREET}|Broadway)(?![A-Za-z])"
 )
+_JOINED = re.compile(r"[A-Za-z0-9.,$€£-]")  # before a number that counts no house
 _BEFORE = re.compile(rf"(?<![A-Za-z0-9])(?:{_UNIT},? ){{0,3}}(?:No\.? ?)?$")
 _BOX_NUMBER = re.compile(r" ?#?[0-9]{1,6}(?![0-9A-Za-z])")
 # Of the United States, China, Britain, Australia.
@@ -179,13 +179,15 @@ def _chinese(page: Page) -> Iterator[Found]:
     starts = [start for start, _ in spans]
     done = 0
     for seed in _SEED.finditer(text):
-        if seed.start() < done:
+        if seed.start() < done or text[seed.start() - 1 : seed.start()] not in _COUNTED:
             continue
         number = _NUMERAL.search(text, max(done, seed.start() - 12), seed.start())
         done = seed.end() + 3  # after a failure the next ones are passed over: time on 1号1号1号
         if number is None:
             continue
         at = number.start()
+        if seed.group() == "组" and text[at - 1 : at] not in _HAMLETS:
+            continue
         k = bisect_left(starts, at + 1) - 1
         if k >= 0 and at < spans[k][1]:
             continue
@@ -221,6 +223,8 @@ def _english(page: Page) -> Iterator[Found]:
         (word.start, match.end()) for word, match in zip(page.words.get("post_box", ()), boxes, strict=True) if match
     ]
     for start, end in places + [match.span() for match in _STREETS.finditer(text)]:
+        if _JOINED.match(text, start - 1) and start > 0:
+            continue
         before = _BEFORE.search(text, max(0, start - 60), start)
         rest = _REST.match(text, end)
         stop = rest.end() if rest else end

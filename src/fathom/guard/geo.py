@@ -11,7 +11,12 @@ __all__ = ["WORDS", "find"]
 
 _WORDS = "经纬度 坐标 定位 位置 gps coordinates coords coordinate location geo 打卡 地图"
 _LABELS = "经度 纬度 latitude longitude lat lng lon"
-WORDS = {"geo": _WORDS.split(), "geo_label": _LABELS.split()}
+WORDS = {
+    "geo": _WORDS.split(),
+    "geo_label": _LABELS.split(),
+    "geo_degree": ["°", *(f"度{digit}" for digit in range(10))],
+    "geo_named": ["北纬", "南纬", "东经", "西经"],
+}
 _DEGREES = r"[-+]?(?:1[0-7][0-9]|180|[0-9]{1,2})\.[0-9]{2,12}"
 _DECIMAL = re.compile(r"\.[0-9]{2,12}")
 _WHOLE = re.compile(r"(?<![0-9.A-Za-z])[-+]?[0-9]{1,3}$")
@@ -30,11 +35,7 @@ _LETTERED = re.compile(
 )
 _VALUE = re.compile(rf"[\"']? ?[:=是为]? ?[\"']?({_DEGREES})(?![0-9]|\.[0-9])")
 
-_SHAPES = (  # a cheap look first: most texts hold none
-    (re.compile("[°度] ?[0-9]"), _DMS),
-    (re.compile("[经纬] ?[0-9]"), _NAMED),
-    (re.compile(r"\.[0-9]{2,12}°? ?[NSEW,;]|\.[0-9]{2,12}°? [EW]"), _LETTERED),
-)
+_LETTER = re.compile(r"\.[0-9]{2,12}°? ?[NSEW,;]")
 
 
 def find(page: Page) -> Iterator[Found]:
@@ -47,11 +48,12 @@ def find(page: Page) -> Iterator[Found]:
         done = match.end()
         first, second = abs(float(match[1])), abs(float(match[2]))
         fine = min(len(part.partition(".")[2]) for part in match.groups()) >= 4
-        near = any(page.near(name, match.start(), match.end()) for name in WORDS)
+        near = any(page.near(name, match.start(), match.end()) for name in ("geo", "geo_label", "geo_named"))
         if min(first, second) <= 90 and (near or (fine and max(first, second) > 10)):
             yield Found(match.start(), match.end(), "GEO", 0.9 if near and fine else 0.7)
-    for probe, pattern in _SHAPES:
-        if probe.search(text):
+    degrees, named = "geo_degree" in page.words, "geo_named" in page.words
+    for wanted, pattern in ((degrees, _DMS), (named, _NAMED), (_LETTER.search(text) is not None, _LETTERED)):
+        if wanted:
             for match in pattern.finditer(text):
                 yield Found(match.start(), match.end(), "GEO", 0.9)
     for word in page.words.get("geo_label", ()):
