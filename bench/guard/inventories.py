@@ -135,29 +135,24 @@ def address_zh(rng: random.Random, places: list[str]) -> str:
         ("花园", "小区", "家园", "公寓", "苑", "大厦", "广场", "新村")
     )
     head = "".join(rng.choice(places) for _ in range(rng.choice((0, 1, 1, 2, 3))))
-    tail = rng.choice(
-        (
-            f"{rng.randrange(1, 999)}号",
-            f"{rng.randrange(1, 99)}号{estate}{rng.randrange(1, 30)}栋{rng.randrange(1, 5)}单元{rng.randrange(101, 2900)}室",
-            "",
-        )
-    )
+    block, door = f"{rng.randrange(1, 30)}栋{rng.randrange(1, 5)}单元", f"{rng.randrange(101, 2900)}室"
+    tail = rng.choice((f"{rng.randrange(1, 999)}号", f"{rng.randrange(1, 99)}号{estate}{block}{door}", ""))
     return head + road + tail
 
 
 def address_en(rng: random.Random, family: str) -> str:
     """An English address."""
-    name = rng.choice(STREET_WORDS + [family]) + (" " + rng.choice(STREET_WORDS) if rng.random() < 0.3 else "")
+    name = rng.choice([*STREET_WORDS, family]) + (" " + rng.choice(STREET_WORDS) if rng.random() < 0.3 else "")
     street = f"{rng.randrange(1, 2000)} {name} {rng.choice(STREET_ENDS)}"
     flat = rng.choice(("", "", f", Apt {rng.randrange(1, 99)}", f", Suite {rng.randrange(100, 999)}"))
-    town = rng.choice(PLACES_EN + ["Springfield", "Manchester", "Portland"])
+    town = rng.choice([*PLACES_EN, "Springfield", "Manchester", "Portland"])
     return street + flat + rng.choice((f", {town}", f", {town}, NC 27601", f", {town} M14 5RG", ""))
 
 
 def organisation_en(rng: random.Random, family: list[str]) -> str:
     """An English organisation, often named after persons."""
     first = rng.choice(
-        family + [rng.choice(STREET_WORDS) + rng.choice(("peak", "bridge", "field", "stone", "wood", "line"))]
+        [*family, rng.choice(STREET_WORDS) + rng.choice(("peak", "bridge", "field", "stone", "wood", "line"))]
     )
     join = rng.choice(
         (
