@@ -19,7 +19,7 @@ struct Token {
 };
 
 // Characters of no given name.
-constexpr std::u32string_view kNotGiven = U"的了是我你您他她它们在与就不也都很这那吗呢吧被把从到给";
+constexpr std::u32string_view kNotGiven = U"的了是我你您他她它们在与就不也都很这那吗呢吧被把从到给点些个么样着过";
 constexpr size_t kMaxWord = 24;  // letters of a word that may be part of a name
 constexpr size_t kMaxRun = 12;   // words of a run that are looked at together
 constexpr size_t kMaxNameWords = 4;
