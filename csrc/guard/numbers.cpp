@@ -42,7 +42,7 @@ struct View {
   int n = 0;
   int groups[kLongest + 1];
   int count = 0;
-  uint32_t separators[kLongest + 1];  // the first character between two groups
+  uint32_t separators[kLongest + 1];  // the first character between two groups; all brackets count as one
 
   // All separators alike; `first`: the one from which on.
   bool uniform(int first = 0) const {
@@ -142,7 +142,9 @@ class Reader {
       Py_ssize_t next = end;
       while (next - end < kSeparators && is_separator(at(next))) ++next;
       if (next == end || !part(at(next), chinese)) return;
-      view.separators[view.count - 1] = text_[end];
+      uint32_t separator = text_[end];
+      bool bracket = separator == '(' || separator == ')' || separator == '[' || separator == ']';
+      view.separators[view.count - 1] = bracket ? '(' : separator;
       i = next;
       end = word_end(i, chinese);
       bool letters = true;

@@ -1,9 +1,18 @@
+"""The scanner as a whole: any text, windows, threads, the caller's words and patterns, hostile texts."""
+
 from __future__ import annotations
 
+import random
+import threading
+import time
+from unittest import mock
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fathom.errors import FathomError
+from fathom.guard import scan
 from fathom.guard.scan import WINDOW, Scanner
 from fathom.guard.spans import Span, disjoint
 
@@ -26,7 +35,17 @@ def test_a_number_is_found_glued_full_width_spaced_or_with_hidden_characters(tex
     assert [(text[s.start : s.end], s.type) for s in SCANNER.find(text)] == [(value, type)]
 
 
-@given(st.text(st.sampled_from("13800@.cn \u200b１二〇X-⟦\ud800"), max_size=60))
+PIECES = (
+    "13800138000", "１３８", "一三八零零", "110105", "19491231002X", " ", "-", "·", ".", "，", "。", "\n", "\u200b",
+    "\ufe0f", "\ud800", "电话", "订单号", "密码：", "password=", "微信号", "护照", "Aa1!", "@", "a.cn", "://",
+    "?token=", "京A", "12345", "::", "1.2.3.4", "00:1A:2B:3C:4D:5E", "eyJ", "sk-", "-----BEGIN PRIVATE KEY-----",
+    "0x", "GB82", "WEST", "4111", "(", ")", "[", "+86", "VAT ", "张三", "北京市", "Mr. Smith ", "字第", " at ",
+    "(at)", "⟦PERSON_1⟧", "\U0001f600",
+)  # fmt: skip
+
+
+@given(st.one_of(st.text(max_size=80), st.lists(st.sampled_from(PIECES), max_size=30).map("".join)))
+@settings(max_examples=400)
 def test_any_text_gives_sorted_disjoint_spans_inside_it(text) -> None:
     end = 0
     for span in SCANNER.find(text):
@@ -43,3 +62,115 @@ def test_a_finding_across_the_end_of_a_window_is_found_once() -> None:
 def test_overlapping_findings_leave_nothing_uncovered() -> None:
     spans = [Span(0, 10, "URL", 0.6), Span(5, 15, "EMAIL", 0.9), Span(20, 22, "IP", 0.5)]
     assert disjoint(spans) == [Span(0, 15, "EMAIL", 0.9), Span(20, 22, "IP", 0.5)]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=60).map("".join), st.integers(1, 40))
+@settings(max_examples=200)
+def test_windows_find_what_the_whole_finds(text, window) -> None:
+    whole = SCANNER.find(text)
+    with mock.patch.object(scan, "WINDOW", window):
+        assert SCANNER.find(text) == whole
+
+
+def test_a_scanner_serves_many_threads() -> None:
+    text = "电话13800138000，邮箱zhang@example.com，身份证11010519491231002X。" * 50
+    expected, wrong = SCANNER.find(text), []
+
+    def work() -> None:
+        for _ in range(5):
+            if SCANNER.find(text) != expected:
+                wrong.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_values_of_the_caller_are_found_in_any_disguise() -> None:
+    scanner = Scanner((), dictionary={"Project Neptune": "CUSTOM", "蓝鲸计划": "CUSTOM", "Ann": "PERSON"})
+    text = "ｐｒｏｊｅｃｔ neptune与蓝\u200b鲸计划, an announcement by Ann"
+    assert [(text[s.start : s.end], s.type, s.score) for s in scanner.find(text)] == [
+        ("ｐｒｏｊｅｃｔ neptune", "CUSTOM", 1.0),
+        ("蓝\u200b鲸计划", "CUSTOM", 1.0),
+        ("Ann", "PERSON", 1.0),
+    ]
+
+
+def test_patterns_of_the_caller_run_in_linear_time_and_bear_lone_surrogates() -> None:
+    scanner = Scanner((), patterns={r"EMP-\d{4}": "CUSTOM", "(a|a)*b": "CUSTOM", "x*": "CUSTOM"})
+    text = "\ud83d\ude00员工ＥＭＰ－１２３４ xx aab"
+    assert [text[s.start : s.end] for s in scanner.find(text)] == ["ＥＭＰ－１２３４", "xx", "aab"]
+    scanner.find("a" * 100_000)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"patterns": {"(": "CUSTOM"}},
+        {"patterns": {r"(?<=a)b": "CUSTOM"}},
+        {"patterns": {r"(a)\1": "CUSTOM"}},
+        {"patterns": {"a": "NOTHING"}},
+        {"dictionary": {"": "CUSTOM"}},
+        {"dictionary": {"\u200b": "CUSTOM"}},
+        {"dictionary": {"a": "NOTHING"}},
+        {"dictionary": {"a" * 5000: "CUSTOM"}},
+        {"types": ["NOTHING"]},
+    ],
+)
+def test_arguments_that_cannot_be_used_are_refused(arguments) -> None:
+    with pytest.raises(FathomError) as error:
+        Scanner(**arguments)
+    assert error.value.code == "parameter_invalid"
+
+
+def test_what_is_allowed_or_too_weak_or_not_asked_for_is_left() -> None:
+    text = "电话13800138000，邮箱zhang@example.com"
+    assert [s.type for s in Scanner(allow={"13800138000"}).find(text)] == ["EMAIL"]
+    assert Scanner(threshold=0.99).find(text) == []
+    assert [s.type for s in Scanner({"PHONE"}).find(text)] == ["PHONE"]
+    assert Scanner(()).find(text) == []
+
+
+#: Texts that make a careless scanner slow; one unit each.
+HOSTILE = [
+    "1", "0123456789", "1 ", "1-", "@", "a@", "a@b.cc@", "a.", "(", "[]", "\u200b", "1\u200b", "王", "一", "一 二-",
+    "13800138000 ", "4111111111111112 ", "110105194912310021 ", "+14155550123 ", "://", "http://a:b@c.d/?token=abcd ",
+    "password=", "密码是", "护照", "护照E1234567,", "VAT 12345678901 ", "DE123456789 ", "eyJ", "eyJaaaaaaaaaaaa.",
+    "-----BEGIN PRIVATE KEY-----", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb ",
+    "0xde0B295669a9FD93d5F28D9Ec85E40f4cb697BAf ", "a:", "::", "12:34:", "aa:bb:", "aa-", "1.2.3.4 ", "京A", "京A1",
+    " at ", "a dot ", "a(at)", "微信", "微信号a1b2c3", "sk-", "Bearer ", "字第", "GB82 WEST 1234 ", "电话1234567,",
+    "账号 1 2 3 4 ", "ﷺ⑳", "\ud800", "Mr. A ", "张三丰李四", "\n", " ", "😀",
+]  # fmt: skip
+
+
+def _cpu_s(text: str) -> float:
+    start = time.thread_time()
+    SCANNER.find(text)
+    return time.thread_time() - start
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_time_grows_with_the_length_not_with_its_square(unit) -> None:
+    few, many = 4_000, 32_000  # bytes; in one window, where a square would show
+    size = len(unit.encode("utf-8", "surrogatepass"))
+    short, long = unit * (few // size), unit * (many // size)
+    # 8 times the text takes 8 times as long; the square would take 64. Of three tries one may be undisturbed.
+    assert any(_cpu_s(long) < 24 * _cpu_s(short) + 0.02 for _ in range(3))
+
+
+def test_a_long_text_is_read_in_windows_of_bounded_size() -> None:
+    text = "都是普通的句子，没有什么特别。\n" * 30_000
+    with mock.patch.object(scan, "Shadow", wraps=scan.Shadow) as shadow:
+        SCANNER.find(text)
+    sizes = [len(call.args[0]) for call in shadow.call_args_list]
+    assert len(sizes) > 3
+    assert max(sizes) <= scan.BEFORE + WINDOW + scan.LONGEST
+
+
+def test_random_numbers_are_rarely_somebodys() -> None:
+    r = random.Random(3)
+    text = "\n".join("".join(r.choices("0123456789", k=r.randint(4, 22))) for _ in range(4000))
+    assert len(SCANNER.find(text)) < 160  # mobile and fixed telephone numbers, and cards by Luhn's check

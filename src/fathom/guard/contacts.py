@@ -94,7 +94,7 @@ def _emails(page: Page) -> Iterator[Found]:
             continue
         domain = _DOMAIN.match(text, at)
         han = _HAN_DOMAIN.match(text, at) if domain is None else None
-        if domain is None and han is None:
+        if domain is None and (han is None or han[1].isascii()):
             continue
         local = _LOCAL.search(text, max(0, left - 64), left)
         start = local.start() if local else left

@@ -114,15 +114,15 @@ def is_money(text: str, start: int, end: int) -> bool:
 
 def _whole(text: str, start: int, end: int, type: str) -> tuple[int, int]:
     """With the brackets that belong to it, the + and the extension."""
-    if text[start - 1 : start] == "(" and ")" in text[start:end]:
-        start -= 1
-    if type == "PHONE":
-        if text[start - 1 : start] == "+":
+    for opening, closing in ("()", "[]"):
+        if text[start - 1 : start] == opening and closing in text[start:end]:
             start -= 1
+        if text[end : end + 1] == closing and text.rfind(opening, start, end) > text.rfind(closing, start, end):
+            end += 1
+    if type == "PHONE":
+        start -= text[start - 1 : start] == "+"
         if (match := _EXTENSION.match(text, end)) is not None:
             end = match.end()
-    elif text[end : end + 1] == ")" and text.rfind("(", start, end) > text.rfind(")", start, end):
-        end += 1
     return start, end
 
 
