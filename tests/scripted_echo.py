@@ -169,6 +169,8 @@ def embeddings(body: dict) -> Answer:
 
 
 def echo(path: str, body: dict) -> Answer:
+    if path.startswith("/v1/responses/"):
+        return whole({"id": "resp_1", "output": [{"type": "message", "content": [{"text": "⟦PERSON_1⟧!"}]}]})
     if path == "/v1/messages/count_tokens":
         return whole({"input_tokens": 3})
     return {

@@ -124,6 +124,19 @@ def test_with_a_folder_for_vaults_a_later_request_goes_on(tmp_path, streamed) ->
         assert caught.value.param == "previous_response_id"
 
 
+def test_with_a_folder_for_vaults_an_answer_is_fetched_and_deleted(tmp_path) -> None:
+    with gateway(echo, vault_dir=tmp_path, vault_key=bytes(32)) as (url, upstream):
+        client = openai.OpenAI(base_url=url + "/v1", api_key="k", max_retries=0)
+        client.responses.create(model="echo", input="我叫张伟", background=True)
+        assert client.responses.retrieve("resp_1").output[0].content[0].text == "张伟!"
+        assert client.responses.cancel("resp_1").output[0].content[0].text == "张伟!"
+        with pytest.raises(openai.BadRequestError):
+            client.responses.retrieve("resp_2")
+        client.responses.delete("resp_1")
+        assert b"/v1/responses/resp_1" in upstream.heads[-1]
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_a_vault_ends_with_its_time(tmp_path) -> None:
     with gateway(echo, vault_dir=tmp_path, vault_key=bytes(32), vault_ttl_s=1e-9) as (url, _):
         client = openai.OpenAI(base_url=url + "/v1", api_key="k", max_retries=0)

@@ -16,13 +16,14 @@ from ...guard import Masker
 from .. import mask
 from ..gate import OPEN_PATHS, Gate
 from ..wire import shape_errors
-from .exchange import FORMATS, Format, forward, pass_through
+from .exchange import FORMATS, Format, forward, pass_through, stored
 from .gateway import Gateway, Settings
 from .privacy import COOKIE, DAY_S, PRIVATE, check_token
 from .privacy_page import privacy_page
 
 __all__ = ["create_gateway"]
 
+_STORED = {"": ["GET", "DELETE"], "/cancel": ["POST"], "/input_items": ["GET"]}  # of an answer at the upstream
 SWEEP_S = 60.0  # between two looks for expired vaults
 
 
@@ -47,6 +48,8 @@ def create_gateway(settings: Settings, masker: Masker) -> FastAPI:
     app.include_router(mask.router)
     for format in FORMATS:
         app.add_api_route(f"/v1{format.path}", _route(format), methods=["POST"], response_model=None)
+    for path, methods in _STORED.items():
+        app.add_api_route(f"/v1/responses/{{answer_id}}{path}", stored, methods=methods, response_model=None)
     app.add_api_route("/v1/models", _models, methods=["GET"], response_model=None)
     app.add_api_route("/v1/models/{model:path}", _models, methods=["GET"], response_model=None)
     app.add_api_route("/health", _health, methods=["GET"])

@@ -35,7 +35,7 @@ from .sse import Parser, dumps
 from .streams import ChoiceStream, MessageStream, ResponseStream, Stream, StreamOf, anthropic_error
 from .upstream import passed_back
 
-__all__ = ["FORMATS", "Format", "forward", "pass_through"]
+__all__ = ["FORMATS", "Format", "forward", "pass_through", "stored"]
 
 log = logging.getLogger("fathom.server")
 T = TypeVar("T")
@@ -163,7 +163,7 @@ async def _prepared(exchange: Exchange, body: dict[str, Any]) -> bytes:
     if isinstance(body.get("model"), str):
         exchange.model = body["model"][:128]
     exchange.vault = gateway.vault_for(format.path, body)
-    exchange.dropped = [name for name in ("logprobs", "top_logprobs") if body.pop(name, None)]
+    exchange.dropped = [name for name in ("logprobs", "top_logprobs") if body.pop(name, None) not in (None, False)]
     asks_json = wants_json(body)
 
     def mask() -> bytes:
@@ -181,6 +181,30 @@ async def _prepared(exchange: Exchange, body: dict[str, Any]) -> bytes:
     )
     gateway.metrics.masking.observe(time.perf_counter() - started_s)
     return content
+
+
+async def stored(request: Request, answer_id: str) -> Response:
+    """An answer that lies at the upstream (fetched, deleted, cancelled), un-masked with the vault that was kept."""
+    gateway: Gateway = request.app.state.gateway
+    vault = gateway.kept_vault(answer_id, "response_id")
+    headers = gateway.upstream.headers(request.headers, anthropic=False)
+    path = quote(request.url.path.removeprefix("/v1")) + _query(request, _PAGE)
+
+    async def ask() -> Response:
+        async with gateway.upstream.call(request.method, path, headers) as answer:
+            raw = await gateway.upstream.read(answer)
+        if (value := parsed(raw)) is None:
+            raise FathomError("upstream_broken", problem=f"no JSON, {len(raw)} bytes")
+        if request.method == "DELETE" and answer.status_code < 400:
+            gateway.forget(answer_id)
+        own = Answer(gateway.masker, vault, (), leaks="off", json=isinstance(value, dict) and wants_json(value))
+        back = {**passed_back(answer.headers), "content-type": "application/json"}
+        return Response(dumps(own.value(value)), answer.status_code, back)
+
+    try:
+        return await until_gone(request.receive, ask())
+    except ClientGone:
+        return Response(status_code=_GONE)
 
 
 async def pass_through(request: Request, path: str) -> Response:
@@ -224,7 +248,7 @@ async def _whole(exchange: Exchange, answer: httpx.Response, raw: bytes) -> Resp
     headers = {**passed_back(answer.headers), **exchange.told()}
     if exchange.format.stream is None and answer.status_code < 400:
         return Response(raw, answer.status_code, headers)
-    value = parsed(raw)
+    value = await _beside(raw, parsed, raw)
     if value is None:
         if answer.status_code < 400:
             kind = answer.headers.get("content-type", "")[:40]
@@ -235,10 +259,15 @@ async def _whole(exchange: Exchange, answer: httpx.Response, raw: bytes) -> Resp
     headers["content-type"] = "application/json"
     if isinstance(value, dict) and isinstance(value.get("id"), str) and answer.status_code < 400:
         exchange.gateway.keep(exchange.format.path, value["id"], exchange.vault)
-    told = exchange.answer.value(value)
+    told = dumps(await _beside(raw, exchange.answer.value, value))
     if leaks := exchange.answer.leaks.found:
         headers["x-fathom-leaks"] = _counts(leaks)
-    return Response(dumps(told), answer.status_code, headers)
+    return Response(told, answer.status_code, headers)
+
+
+async def _beside(raw: bytes, work: Callable[..., T], *arguments: Any) -> T:
+    """Work on ``raw``: at once, or beside the event loop if that is long."""
+    return work(*arguments) if len(raw) < _LONG else await asyncio.to_thread(work, *arguments)
 
 
 class Relay(Response):

@@ -68,19 +68,28 @@ class Gateway:
         if path != "/responses":
             return Vault()
         items = body.get("input")
-        for name in ("conversation", "previous_response_id"):
-            if body.get(name) is not None and (self.vaults is None or name == "conversation"):
-                raise _stateful(name)
+        if body.get("conversation") is not None:
+            raise _stateful("conversation")
         if body.get("background") and self.vaults is None:
             raise _stateful("background")
         if isinstance(items, list) and any(isinstance(i, dict) and i.get("type") == "item_reference" for i in items):
             raise _stateful("input")
         earlier = body.get("previous_response_id")
-        if earlier is None or self.vaults is None:
+        if earlier is None:
             return Vault()
         if not isinstance(earlier, str):
             raise FathomError("parameter_invalid", param="previous_response_id", problem="expected a string")
-        return self.vaults.load(earlier, "previous_response_id")
+        return self.kept_vault(earlier, "previous_response_id")
+
+    def kept_vault(self, answer_id: str, param: str) -> Vault:
+        """The vault of an earlier answer; ``param`` is what named it."""
+        if self.vaults is None:
+            raise _stateful(param)
+        return self.vaults.load(answer_id, param)
+
+    def forget(self, answer_id: str) -> None:
+        if self.vaults is not None:
+            self.vaults.forget(answer_id)
 
     def keep(self, path: str, answer_id: str, vault: Vault) -> None:
         """Seals a vault for later requests, where that was asked for and has a use."""
@@ -91,6 +100,6 @@ class Gateway:
 def _stateful(name: str) -> FathomError:
     problem = (
         "refers to texts that were masked before, and nothing of that is kept; send the whole conversation, or start "
-        "with --vault-dir, which keeps it encrypted for previous_response_id"
+        "with --vault-dir, which keeps it encrypted for previous_response_id and answers in the background"
     )
     return FathomError("parameter_invalid", param=name, problem=problem)
