@@ -97,7 +97,7 @@ def test_the_good_requests_are_good(app) -> None:
     assert check_requests(app, good_requests()) == {200: len(BODIES)}
 
 
-@pytest.mark.parametrize("examples", [12, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [12, pytest.param(200, marks=pytest.mark.slow)])
 def test_whatever_the_document_allows_or_forbids_is_answered(app, examples) -> None:
     calls = check_document(app, examples)
     assert min(calls[f"POST {path}"] for path, _ in BODIES) >= examples
