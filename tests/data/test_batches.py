@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fathom.data.batches import Batches, Phase
 from fathom.data.packing import pack
-from fathom.data.tokens import TokenSet, load_sets, write_set
+from fathom.data.tokens import load_sets, write_set
 from fathom.errors import FathomError
 
 
@@ -101,19 +101,3 @@ def test_repeats_over_the_limit_are_refused_with_the_name_of_the_set(sets) -> No
     batches.refuse_repeats([rows, 0], 30)
     with pytest.raises(FathomError, match=r"text 6\.0"):
         batches.refuse_repeats([rows, 0], 5.9)
-
-
-@pytest.mark.parametrize(
-    ("documents", "problem"),
-    [([], "no document"), ([(np.array([1]), None)], "document 1"), ([(np.array([1, 500]), None)], "document 1")],
-)
-def test_what_cannot_be_learnt_is_refused(tmp_path, documents, problem) -> None:
-    with pytest.raises(FathomError, match=problem):
-        write_set(tmp_path / "x", "x", documents, vocabulary=500, tokenizer="t")
-
-
-def test_a_truncated_set_is_refused(sets) -> None:
-    path = sets["text"].folder / "tokens.bin"
-    path.write_bytes(path.read_bytes()[:-2])
-    with pytest.raises(FathomError, match="do not fit"):
-        TokenSet(sets["text"].folder)

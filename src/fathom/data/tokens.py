@@ -40,7 +40,8 @@ class TokenSet:
         self.name = str(self.meta["name"])
         self.hash = str(self.meta["hash"])
         self.tokenizer = str(self.meta["tokenizer"])
-        whole = self.offsets.ndim == 1 and len(self.offsets) > 1 and self.offsets[0] == 0
+        whole = self.offsets.ndim == 1 and self.offsets.dtype == np.int64 and len(self.offsets) > 1
+        whole = whole and self.offsets[0] == 0 and bool((np.diff(self.offsets) >= 2).all())
         if not whole or self.offsets[-1] != len(self.tokens) or (self.loss is not None and len(self.loss) != len(self)):
             raise FathomError(
                 "file_malformed", path=folder, format="token set", problem="its parts do not fit together"
