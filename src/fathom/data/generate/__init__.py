@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fathom.errors import FathomError
 
-from . import arithmetic, grounded, sums, tables
+from . import arithmetic, extract, grounded, sums, tables
 from .words import Example
 
 __all__ = ["FAMILIES", "Example", "generate"]
@@ -19,6 +19,7 @@ __all__ = ["FAMILIES", "Example", "generate"]
 Family = Callable[[random.Random, str], Example | None]
 FAMILIES: Mapping[str, Family] = {
     "arithmetic": arithmetic.sample,
+    "extract": extract.sample,
     "grounded": grounded.sample,
     "sums": sums.sample,
     "tables": tables.sample,

@@ -7,11 +7,11 @@ none.
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from .values import VALUES
+from .values import value as any_value
 from .words import Example, capital, table
 
 __all__ = ["ABSENT", "SOURCE", "sample"]
@@ -104,15 +104,9 @@ def _said(draw: random.Random, language: str, fact: Mapping[str, Any], subject: 
         value = draw.choice(("yes", "no"))
         sentence = draw.choice(told[value])
     else:
-        value = _value(draw, language, fact["kind"])
+        value = any_value(draw, language, fact["kind"])
         sentence = draw.choice(told["say"]).replace("{v}", value)
     return capital(sentence.replace("{s}", subject)) + ("。" if language == "zh" else "."), value
-
-
-def _value(draw: random.Random, language: str, kind: str) -> str:
-    if match := re.fullmatch(r"(\d+)-(\d+)", kind):
-        return str(draw.randint(int(match[1]), int(match[2])))
-    return str(VALUES[kind](draw, language))
 
 
 def _title(draw: random.Random, language: str, document: Mapping[str, Any]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import random
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .words import person, table
 
-__all__ = ["VALUES", "pair"]
+__all__ = ["VALUES", "value"]
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -28,7 +29,7 @@ ROOMS = {
 DOMAINS = ("example.com", "mail.example", "example.org", "example.net", "office.example", "company.example")
 
 
-def pair(draw: random.Random, language: str, name: str) -> str:
+def _pair(draw: random.Random, language: str, name: str) -> str:
     """One of a list of (Chinese, English) in ``words.toml``."""
     return str(draw.choice(table("words")[name])[language == "en"])
 
@@ -116,7 +117,7 @@ def _weekday(draw: random.Random, language: str) -> str:
 
 
 def _listed(name: str) -> Callable[[random.Random, str], str]:
-    return lambda draw, language: pair(draw, language, name)
+    return lambda draw, language: _pair(draw, language, name)
 
 
 VALUES: Mapping[str, Callable[[random.Random, str], Any]] = {
@@ -135,8 +136,16 @@ VALUES: Mapping[str, Callable[[random.Random, str], Any]] = {
     "hotel": _hotel,
     "room": lambda draw, language: draw.choice(ROOMS[language]),
     "password": lambda draw, _: draw.choice(("river", "stone", "apple", "maple", "tiger")) + _digits(draw, 4),
+    "order": lambda draw, _: draw.choice(("A", "ORD-", "No", "#")) + _digits(draw, draw.randint(5, 9)),
     "model": lambda draw, _: draw.choice("ABCDEFGHKMNPRST") + str(draw.randint(10, 9990)),
     **{kind: _listed(f"{kind}s") for kind in ("product", "course", "job", "place", "colour", "reason")},
     "city": _listed("cities"),
     "pay": _listed("payments"),
 }
+
+
+def value(draw: random.Random, language: str, kind: str) -> str:
+    """A value of a kind in :data:`VALUES`, or a whole number of a range such as ``2-60``."""
+    if match := re.fullmatch(r"(\d+)-(\d+)", kind):
+        return str(draw.randint(int(match[1]), int(match[2])))
+    return str(VALUES[kind](draw, language))
