@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fathom.errors import FathomError
 
-from . import arithmetic, extract, grounded, sums, tables
+from . import arithmetic, extract, grounded, sums, tables, tools
 from .words import Example
 
 __all__ = ["FAMILIES", "Example", "generate"]
@@ -23,6 +23,7 @@ FAMILIES: Mapping[str, Family] = {
     "grounded": grounded.sample,
     "sums": sums.sample,
     "tables": tables.sample,
+    "tools": tools.sample,
 }
 LANGUAGES = ("zh", "en")
 PATIENCE = 1000  # draws without anything new: the family has no more

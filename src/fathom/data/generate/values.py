@@ -139,6 +139,8 @@ VALUES: Mapping[str, Callable[[random.Random, str], Any]] = {
     "order": lambda draw, _: draw.choice(("A", "ORD-", "No", "#")) + _digits(draw, draw.randint(5, 9)),
     "model": lambda draw, _: draw.choice("ABCDEFGHKMNPRST") + str(draw.randint(10, 9990)),
     **{kind: _listed(f"{kind}s") for kind in ("product", "course", "job", "place", "colour", "reason")},
+    "topic": _listed("courses"),
+    "expression": lambda draw, _: f"{draw.randint(11, 999)} {draw.choice('+-×')} {draw.randint(11, 99)}",
     "city": _listed("cities"),
     "pay": _listed("payments"),
 }
