@@ -63,6 +63,29 @@ def test_questions_come_in_three_spellings(record, turns) -> None:
     assert [m["content"] for m in made("questions", record)[0]] == turns
 
 
+def test_a_fact_is_asked_in_several_ways_and_answered_by_a_word_or_a_sentence() -> None:
+    french, tea = (
+        {"question": "What is the capital of France?", "answer": "Paris"},
+        {"question": "茶是什么？", "answer": "饮料"},
+    )
+    found = [tuple(m["content"] for m in c) for c in made("facts", french, tea)]
+    assert found[0] == ("What is the capital of France?", "Paris.")
+    assert found[1] == ("what is the capital of France", "The capital of France is Paris.")
+    assert found[4:6] == [("茶是什么？", "饮料。"), ("茶是什么", "茶是饮料。")]
+    assert len({question for question, _ in found}) == 8
+
+
+def test_hints_in_brackets_are_no_part_of_what_is_asked() -> None:
+    talk = [
+        {"role": "user", "content": "为什么下雨？（三点列表）"},
+        {"role": "assistant", "content": "水汽凝结（见下）"},
+    ]
+    (found,) = made("prompted", {"messages": talk})
+    assert [m["content"] for m in found] == ["为什么下雨？", "水汽凝结（见下）"]
+    talk[0]["content"] = "(ok)"
+    assert made("prompted", {"messages": talk})[0][0]["content"] == "(ok)"
+
+
 def test_reading_asks_about_each_paragraph_in_its_language() -> None:
     qa = {"question_zh": "谁？", "answer_zh": "我", "question_en": "Who?", "answer_en": "Me"}
     found = made("reading", {"context_zh": "是我。", "context_en": "It's me.", "qas": [qa]})

@@ -1,3 +1,6 @@
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from fathom.data.recipe import Recipe
@@ -55,3 +58,15 @@ def test_a_recipe_that_is_not_text_or_not_there_is_refused(tmp_path) -> None:
         Recipe.load(tmp_path / "r.toml")
     with pytest.raises(FathomError, match=r"none\.toml"):
         Recipe.load(tmp_path / "none.toml")
+
+
+def test_the_recipes_of_mini_fit_together() -> None:
+    folder = Path(__file__).resolve().parents[2] / "recipes/mini"
+    recipe = Recipe.load(folder / "data.toml")
+    run = tomllib.loads((folder / "train.toml").read_text("utf-8"))
+    for phase in run["phase"]:
+        assert set(phase["shares"]) <= set(recipe.sets())
+        assert sum(phase["shares"].values()) == pytest.approx(1)
+    held = {source.held_set for source in recipe.source if source.held_set}
+    assert held == {"held_zh", "held_en", "held_chat"}
+    assert held <= set(run["check"]["heldout"])

@@ -60,6 +60,7 @@ ABOUT_ZH = ("介绍一下{}。", "简单说说{}。", "请用一两句话介绍{
 _KIND_ZH = re.compile(
     "(是|指)(一种|一类|指|用|由|在|对|描述|通过|将)|是.{0,20}(方法|现象|学科|理论|过程|系统|技术|概念)"
 )
+_IS_EN, _IS_ZH = re.compile(r"What is (the .+)\?"), re.compile("(.+)是(?:什么|哪里|谁|多少|哪个|几)？")
 _HINT = re.compile(r"\s*[（(][^（）()]{2,80}[）)]\s*$")
 MOST_OPTIONS, MOST_CELLS, MOST_COLUMNS, MOST_ROWS = 7, 40, 7, 14
 
@@ -168,6 +169,24 @@ def questions(records: Iterable[Record], draw: random.Random) -> Iterator[Docume
             yield _ask(record["title"], record["body"])
 
 
+def facts(records: Iterable[Record], draw: random.Random) -> Iterator[Document]:
+    """``question`` and a short ``answer``: asked in four ways, answered by the word or by a whole sentence."""
+    del draw
+    for record in records:
+        question, answer = str(record["question"]), str(record["answer"]).rstrip(".。")
+        if _HAN.search(question):
+            asked = (question, question.rstrip("？"), f"请问{question}", f"你知道{question}")
+            stop, match = "。", _IS_ZH.fullmatch(question)
+            whole = f"{match[1]}是{answer}" if match else answer
+        else:
+            lowered = question[0].lower() + question[1:]
+            asked = (question, lowered.rstrip("?"), f"Quick question: {lowered}", f"Please tell me: {lowered}")
+            stop, match = ".", _IS_EN.fullmatch(question)
+            whole = f"{match[1][0].upper()}{match[1][1:]} is {answer}" if match else answer
+        for wording, reply in zip(asked, (answer, whole, answer, whole), strict=True):
+            yield _ask(wording, reply + stop)
+
+
 def reading(records: Iterable[Record], draw: random.Random) -> Iterator[Document]:
     """Paragraphs in two languages (``context_zh``, ``context_en``) with ``qas``: a question about each in each."""
     for record in records:
@@ -210,5 +229,5 @@ def _cell(value: object) -> str:
     return str(value).replace("\n", " ")[:MOST_CELLS]
 
 
-_ALL = (text, messages, prompted, dialogue, pairs, intents, tables, questions, reading, definitions)
+_ALL = (text, messages, prompted, dialogue, pairs, intents, tables, questions, facts, reading, definitions)
 FORMS: Mapping[str, Form] = {form.__name__: form for form in _ALL}
