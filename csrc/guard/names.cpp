@@ -179,8 +179,8 @@ void NameModel::chinese_at(const char32_t* text, size_t length, size_t i, Sink&&
       if (kNotGiven.find(text[i + n - 1]) != kNotGiven.npos) break;
       emit(i, i + n, surname, NameKind::kChinese);
     }
-    const bool doubled = i > 0 && text[i - 1] == text[i];  // 谢谢医生
-    for (size_t n = 1; n <= 3 && surname + n <= han && !doubled; ++n) {
+    const bool word = i > 0 && words_.has(WordClass::kChinese, text + i - 1, 2);  // 谢谢医生, 了解律师
+    for (size_t n = 1; n <= 3 && surname + n <= han && !word; ++n) {
       if (!words_.has(WordClass::kTitle, text + i + surname, n)) continue;
       emit(i, i + surname, surname, NameKind::kTitled);
       break;

@@ -45,7 +45,7 @@ _PART = re.compile(
 _SEED = re.compile("[号弄栋幢座室]|单元|组")  # after a number; no look-behind, which would slow the search
 _COUNTED = frozenset("0123456789ABCDEFGHabcdefgh一二三四五六七八九十零〇甲乙丙丁")
 _IN_NAME = re.compile(rf"[{_HAN}]|[0-9]{{1,4}}[{_HAN}]{{2}}")  # 阳光100国际新城
-_NUMERAL = re.compile(rf"{_NUMBER}$")
+_NUMERAL = re.compile(rf"{_NUMBER}\Z")
 _HAMLETS = frozenset("村屯庄里")
 _MAX_PLACES = 6  # in a row; more are a list of places
 _FINE = {"number", "building", "room", "plain"}  # parts that make an address of what is before them
@@ -87,20 +87,22 @@ _STREET = (
     "Hwy|Parkway|Pkwy|Circle|Cir|Close|Crescent|Cres|Gardens|Grove|Mews|Row|Alley|Trail|Trl|Loop|Walk|Wharf|Broadway|Plaza|"
     "Quay|Rise|Park|Hill|View)"
 )
-_WORD = r"(?:(?!I['’ ])[A-Z][A-Za-z'’.-]{0,24}|[0-9]{1,3}(?:st|nd|rd|th)|[NSEW]{1,2}\.?)"
+_DAY = "(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
+_WORD = rf"(?:(?!I['’ ]|{_DAY})[A-Z][A-Za-z'’.-]{{0,24}}|[0-9]{{1,3}}(?:st|nd|rd|th)|[NSEW]{{1,2}}\.?)"
 _UNIT = r"(?:(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Fl|Room|Rm|Building|Bldg)\.?|#) ?#?[0-9A-Za-z-]{1,6}"
 _STREETS = re.compile(
     rf"[0-9]{{1,6}}[A-Za-z]?(?:-[0-9]{{1,5}})?,? "
     rf"(?:(?:{_WORD} ){{1,4}}?{_STREET}|Broadway)(?![A-Za-z])"
 )
 _JOINED = re.compile(r"[A-Za-z0-9.,$€£-]")  # before a number that counts no house
-_BEFORE = re.compile(rf"(?<![A-Za-z0-9])(?:{_UNIT},? ){{0,3}}(?:No\.? ?)?$")
+_BEFORE = re.compile(rf"(?<![A-Za-z0-9])(?:{_UNIT},? ){{0,3}}(?:No\.? ?)?\Z")
 _BOX_NUMBER = re.compile(r" ?#?[0-9]{1,6}(?![0-9A-Za-z])")
 # Of the United States, China, Britain, Australia.
 _CODE = r"(?:[A-Z]{2}\.?,? )?[0-9]{5,6}(?:-[0-9]{4})?|[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}|[A-Z]{2,3} [0-9]{4}"
 _TOWN = rf"(?:Dublin [0-9]{{1,2}}|{_WORD}(?![0-9A-Za-z])(?: {_WORD}(?![0-9A-Za-z])){{0,3}})(?! ?[0-9]{{1,4}}(?![0-9]))"
 _REST = re.compile(
-    rf"(?:\.(?=,? [A-Z#0-9]))?(?: (?:NW|NE|SW|SE|North|South|East|West|N|S|E|W)(?![A-Za-z])\.?)?"
+    rf"(?:\.(?=,| (?:[NSEW]{{1,2}}(?![A-Za-z])|Apt|Suite|Ste|Unit|#)))?"
+    rf"(?: (?:NW|NE|SW|SE|North|South|East|West|N|S|E|W)(?![A-Za-z])\.?)?"
     rf"(?:,? {_UNIT}(?![0-9A-Za-z]))?"
     rf"(?:,[ \n]{_TOWN}){{0,4}}(?:\n{_TOWN}(?=,? (?:{_CODE})))?(?:,?[ \n](?:{_CODE})(?![0-9A-Za-z]))?"
     r"(?:, (?:USA|United States|UK|United Kingdom|China|Canada|Australia|England)(?![A-Za-z]))?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .page import Found, Page
+from .page import Found, Page, Word
 
 __all__ = ["WORDS", "find"]
 
@@ -15,6 +15,7 @@ _BEFORE = (
 )
 WORDS = {"birth": _BEFORE.split()}
 
+_FAR = 240  # characters from a heading to its dates
 _MONTHS = (
     "(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|"
     "Dec(?:ember)?)"
@@ -24,7 +25,7 @@ _CJK_YEAR = (
 )
 _CJK_SMALL = "[一二三四五六七八九十廿卅]{1,3}"
 _DATE = re.compile(
-    r"(?<![0-9零〇一二三四五六七八九十])(?:公元|农历|阴历|阳历|公历|旧历)? ?(?:"
+    r"(?<![0-9零〇一二三四五六七八九十])(?:(?:公元|农历|阴历|阳历|公历|旧历) ?)?(?:"
     r"(?:1[89]|20)[0-9]{2} ?年 ?(?:农历|阴历|阳历)?(?:[0-9]{1,2} ?月 ?(?:[0-9]{1,2} ?[日号]?)?)?"
     r"|[0-9]{2}年[0-9]{1,2}月(?:[0-9]{1,2}[日号]?)?|[0-9]{2}年"
     rf"|{_CJK_YEAR}年(?:农历|阴历)?(?:[正冬腊{_CJK_SMALL[1:-6]}]{{1,3}}月(?:初?{_CJK_SMALL}[日号]?)?)?"
@@ -64,12 +65,31 @@ def find(page: Page) -> Iterator[Found]:
         if match is not None and match.start() >= done and not _cut(text, match):
             done = match.end()
             yield Found(match.start(), match.end(), "BIRTH_DATE", 0.85)
+        else:
+            for start, end in _column(text, word):
+                yield Found(start, end, "BIRTH_DATE", 0.8)
     for born in _BORN.finditer(text):  # 1990年3月5日出生, 1990年3月5日生
         at = born.end() - 1
         for match in _DATE.finditer(text, max(done, at - 24, 0), at):
             if (after := _AFTER.match(text, match.end())) and after.end() > at:
                 done = match.end()
                 yield Found(match.start(), match.end(), "BIRTH_DATE", 0.85)
+
+
+def _column(text: str, word: Word) -> Iterator[tuple[int, int]]:
+    """Dates under a heading of a table, in its next lines: the cells as far to the right as the word stands."""
+    head = text.rfind("\n", max(0, word.start - 200), word.start) + 1
+    tail = text.find("\n", word.end, word.end + 200)
+    separator = next((c for c in ",\t|;" if text.count(c, head, tail) >= 2), "")
+    while separator and 0 <= tail < word.start + _FAR:
+        cell = tail + 1
+        tail = text.find("\n", cell, cell + 400)
+        end = len(text) if tail < 0 else tail
+        for _ in range(text.count(separator, head, word.start)):
+            cell = text.find(separator, cell, end) + 1 or end
+        cell += len(text[cell : cell + 2]) - len(text[cell : cell + 2].lstrip(' "'))
+        if (match := _DATE.match(text, cell, end)) is not None and not _cut(text, match):
+            yield match.span()
 
 
 def _cut(text: str, match: re.Match[str]) -> bool:

@@ -21,8 +21,8 @@ from .page import Found, Page
 __all__ = ["WORDS", "find"]
 
 _ORGANISATION = 4  # NameKind of csrc/guard/names.h: Chinese persons 0 to 2, English 3
-#: Logit by kind at which a score is 0.5: about one false alarm in 10,000 characters of ordinary text in all.
-LEAST = [-0.5, -0.5, -0.5, 0.0, -1.0]
+#: Logit by kind at which a score is 0.5: in all less than one false alarm in 5,000 characters of ordinary text.
+LEAST = [-1.0, -1.0, -1.0, 0.0, -2.0]
 # Kinds of organisations, no names.
 _KINDS = (
     "人民医院 人民法院 人民检察院 检察院 人民政府 公安机关 股份公司 股份有限公司 有限责任公司 有限公司 集团公司 "
@@ -36,11 +36,14 @@ _KINDS = (
 _KIND = frozenset(_KINDS.split())
 # Times, and places and labels in English that look like names.
 _NO_PERSON = re.compile(
-    "周[一二三四五六日末天][前后起早晚上下内至]?|于[今明昨本上下次每近同].?|曾[任经于].?|"
+    "周[一二三四五六日末天][前后起早晚上下内至]?|于[今明昨本上下次每近同].?|曾[任经于].?|师傅.?|师生.?|明[天白].|"
+    "许可.?|何[处时].?|成为.?|单[独位].?|任何.?|万一.?|钱财|常[能常].|高和.|"
     "Hong Kong|New York|San Francisco|Los Angeles|Las Vegas|Driver|Bearer|Sample|PO SO|Basic|Token|Manchester|"
     "January|February|March|July|September|October|November|December|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|"
     "(?:Merry )?Christmas|Good|Check-in"
 )
+_LEADING = frozenset("从将给是到在")  # before a name, not of it
+_NO_ORGANISATION = re.compile(".|[各给该本贵我每某]大?公司|.*[^一二三四五六七八九十]中|.*[^事]处|.*成为.*|.*[，。：].*")
 _MONTHS = ("April", "May", "June", "August")  # names too
 _BRANCH = re.compile("[\u4e00-\u9fff]{2,6}?(?:分公司|支行|分行|营业部|分店|分院|分校)|[(][\u4e00-\u9fff]{2,6}店[)]")
 WORDS: Mapping[str, list[str]] = {}
@@ -59,7 +62,8 @@ def find(page: Page) -> Iterator[Found]:
             continue
         score = 1 / (1 + math.exp(LEAST[kind] - logit))
         if kind == _ORGANISATION:
-            if text[start:end] not in _KIND:
+            start += text[start] in _LEADING
+            if text[start:end] not in _KIND and _NO_ORGANISATION.fullmatch(text, start, end) is None:
                 branch = _BRANCH.match(text, end)
                 yield Found(start, branch.end() if branch else end, "ORGANISATION", min(0.94, score))
         elif _NO_PERSON.fullmatch(text, start, end) is None and (score > 0.8 or text[start:end] not in _MONTHS):

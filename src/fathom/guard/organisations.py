@@ -21,7 +21,7 @@ _FORMS = (
     "Solutions Systems Industries Enterprises Logistics Insurance Pharmaceuticals Consulting Services Hotel Church"
 )
 _KNOWN = (
-    "Barclays|Wells Fargo|HSBC|Citibank|Citigroup|JPMorgan Chase|Goldman Sachs|Morgan Stanley|Lloyds|NatWest"
+    "Red Cross|Barclays|Wells Fargo|HSBC|Citibank|Citigroup|JPMorgan Chase|Goldman Sachs|Morgan Stanley|Lloyds|NatWest"
     "|Santander|Deutsche Bank|BNP Paribas|Credit Suisse|UBS|Standard Chartered|American Express|Capital One"
     "|Deloitte|KPMG|PwC|Ernst & Young|Accenture|McKinsey|Aetna|Allianz|AXA|Prudential|MetLife|Vodafone|Verizon"
     "|Comcast|T-Mobile|Walmart|Tesco|Siemens|Bosch|Pfizer|Novartis|AstraZeneca|Kaiser Permanente|Mayo Clinic"
@@ -35,13 +35,11 @@ WORDS = {
     "organisation_known": _KNOWN.split("|"),
 }
 _NAME = r"[A-Z][A-Za-z0-9'’.-]{0,24}"
-_LAST = re.compile(rf"(?<![A-Za-z0-9]){_NAME},?$")
-_MORE = re.compile(
-    rf" (?:of|for) {_NAME}(?: {_NAME}){{0,2}}|(?:,? (?:Ltd|Inc|LLC|LLP|Limited|Co|GmbH|plc|KG)(?![A-Za-z])){{1,2}}"
-)
+_LAST = re.compile(rf"(?<![A-Za-z0-9]){_NAME},?\Z")
+_MORE = re.compile(rf"(?:,? (?:{'|'.join(_FORMS.split())}|KG)(?![A-Za-z]))+| (?:of|for) {_NAME}(?: {_NAME}){{0,2}}")
 _DOT = re.compile(r"\.(?=,| [a-z(])")  # of an abbreviation in the middle of a sentence
 _CENTER = re.compile(
-    "(?:Medical|Health|Care|Community|Cancer|Arts|Learning|Legal|Law|Dental|Wellness|Family|Surgery|Rehabilitation)$"
+    "(?:Medical|Health|Care|Community|Cancer|Arts|Learning|Legal|Law|Dental|Wellness|Family|Surgery|Rehabilitation)\\Z"
 )
 _OF = re.compile(rf"(?:the )?{_NAME}(?:,? (?:and |& )?{_NAME}){{0,3}}")
 _NOT_FIRST = re.compile(
@@ -63,7 +61,7 @@ def find(page: Page) -> Iterator[Found]:
         start = _first(text, form.start, done)
         if start < form.start:
             sure = text[form.start + 1 : form.end] in _SURE_FORMS
-            done = _end(text, form.start, form.end, sure)
+            done = _end(text, form.end, sure)
             yield Found(start, done, "ORGANISATION", 0.95 if sure else 0.91)
     for known in page.words.get("organisation_known", ()):
         around = text[max(0, known.start - 1) : known.start] + text[known.end : known.end + 1]
@@ -96,9 +94,9 @@ def _first(text: str, at: int, least: int) -> int:
     return at if _NOT_FIRST.fullmatch(text[start:at].rstrip(",") + " ") else start
 
 
-def _end(text: str, at: int, end: int, sure: bool) -> int:
-    """Where the name ends whose form is text[at:end]: after further forms, and the full stop of an abbreviation."""
+def _end(text: str, end: int, sure: bool) -> int:
+    """Where the name ends whose form ends here: after further forms, and the full stop of an abbreviation."""
     if more := _MORE.match(text, end):
         end = more.end()
-    dotted = text.endswith((" Inc", " Corp"), at, end) and text[end : end + 1] == "."
+    dotted = text.endswith((" Inc", " Corp"), 0, end) and text[end : end + 1] == "."
     return end + (dotted or (sure and _DOT.match(text, end) is not None))

@@ -53,14 +53,14 @@ WORDS = {
 _LABELLED = re.compile(rf"(?:\([^()\n]{{1,8}}\))? ?[:=-]\s?[\"“「]?([{_HAN}]{{2,4}})(?![{_HAN}·•・‧])")
 # Characters that write foreign names; common words of one character that are also used so are left out.
 _SOUND = (
-    "丁万丘丝丰丹丽乃乌乔买于亚亨京什仁仓伊休伟伦伯佐佛佩依俄保先克兰其兹内冈冯凡凯切列利别力加努劳勃勒包"
-    "卓南博卜卡卢卫厄古史叶司合吉吐吾哈哥唐喀嘉因图圣圭坎坚坡坦埃培基堡塔塞增士夏多夫央奇奈奎奥女如妮姆姬"
-    "威娄娅娜孔孙孜孟季宁安宗宾密寇察尔尚尤尼居屈山崔巴布希帕席平库庞康廉弗强当彭彼得德怀思恩恰惠慈戈戴扎"
-    "托扬拉拜拥拿措提摩撒敏敖敦文斯施日旦旺昂昆明易显普曲曼曾朗木朱朵李杜杰松林果柏查柯柴根格桑梅森次欣欧"
-    "武比毕毛汀汉汗江汤沃沙治法波泰泽洁洛津洪海涅温潘烈热爱牛特狄玉王玛珀珂珊珍珠班理琳琼瑞瑟瓜瓦甘甫申登"
-    "白皮盖福科穆立筑简米素索约纪纳纽绍维缪罕罗翁翰考耳耶肉肖肯胡舍艾芒芙芝芬芮苏若英范茨茱茹荣莉莎莫莱莲"
-    "菲萝萨葛蒂蒙蒲蓝蓬蕾藤蜜西詹让许诺谢豪贝贡费贾赖赛赫路车辛达迈连迪逊道邓那邦郭里金钦钱错锡门阿陶隆雄"
-    "雅雍雪雷霍露韦顿香马高魏鲁鲍麦黎黑默黛齐"
+    "丁万丘东丝丰丹丽乃乌乔买于亚亨京什仁仓伊休伟伦伯佐佛佩依俄保先克兰其兹内冈冯凡凯切列利别力加努劳勃勒"
+    "包卓南博卜卡卢卫厄古史叶司合吉吐吾哈哥唐喀嘉因图圣圭坎坚坡坦埃培基堡塔塞增士夏多夫央奇奈奎奥女如妮姆"
+    "姬威娄娅娜孔孙孜孟季宁安宗宾密寇察尔尚尤尼居屈山崔巴布希帕席平库庞康廉弗强当彭彼得德怀思恩恰惠慈戈戴"
+    "扎托扬拉拜拥拿措提摩撒敏敖敦文斯施日旦旺昂昆明易显普曲曼曾朗木朱朵李杜杰松林果柏查柯柴根格桑梅森次欣"
+    "欧武比毕毛汀汉汗江汤沃沙治法波泰泽洁洛津洪海涅温潘烈热爱牛特狄玉王玛珀珂珊珍珠班理琳琼瑞瑟瓜瓦甘甫申"
+    "登白皮盖福科穆立筑简米素索约纪纳纽绍维缪罕罗翁翰考耳耶肉肖肯胡舍艾芒芙芝芬芮苏若英范茨茱茹荣莉莎莫莱"
+    "莲菲萝萨葛蒂蒙蒲蓝蓬蕾藤蜜西詹让许诺谢豪贝贡费贾赖赛赫路车辛达迈连迪逊道邓那邦郭里金钦钱错锡门阿陶隆"
+    "雄雅雍雪雷霍露韦顿香马高魏鲁鲍麦黎黑默黛齐"
 )
 _DOTTED = re.compile(rf"[{_SOUND}]{{1,7}}(?:-[{_SOUND}]{{1,6}})?(?:[·•・‧][{_SOUND}]{{1,8}}){{1,4}}")
 _NOBODY = "Sir|Madam|All|Team|Customer|Colleague|Friend|Valued|Hiring|Mr|Mrs|Ms|Miss|Dr|Prof|Santa|Diary|God|Lord"
@@ -75,7 +75,8 @@ def find(page: Page) -> Iterator[Found]:
             yield Found(*match.span(1), "PERSON", 0.7)
     if _DOTS.search(text) is not None:
         for match in _DOTTED.finditer(text):
-            yield Found(match.start(), match.end(), "PERSON", 0.8)
+            start = match.start() + (text[max(0, match.start() - 1) : match.start() + 1] == "知道")
+            yield Found(start, match.end(), "PERSON", 0.8)
     parts = page.words.get("person_tibetan", [])
     for first, second in pairwise(parts):
         if first.end == second.start:
