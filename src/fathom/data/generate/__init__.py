@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fathom.errors import FathomError
 
-from . import arithmetic, extract, grounded, sums, tables, tools
+from . import arithmetic, extract, grounded, lists, sums, tables, tools
 from .words import Example
 
 __all__ = ["FAMILIES", "Example", "generate"]
@@ -21,6 +21,7 @@ FAMILIES: Mapping[str, Family] = {
     "arithmetic": arithmetic.sample,
     "extract": extract.sample,
     "grounded": grounded.sample,
+    "lists": lists.sample,
     "sums": sums.sample,
     "tables": tables.sample,
     "tools": tools.sample,
