@@ -242,7 +242,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Make typed tasks whose answers are right by construction.",
         "生成答案必然正确的类型化任务。",
     ),
-    "data.family": ("arithmetic, extract, grounded, lists, sums, tables or tools.", "arithmetic、extract、grounded、lists、sums、tables 或 tools。"),
+    "data.family": (
+        "arithmetic, extract, grounded, lists, sums, tables or tools.",
+        "arithmetic、extract、grounded、lists、sums、tables 或 tools。",
+    ),
     "data.examples": ("JSON lines with the conversations.", "写入对话的 JSON 行文件。"),
     "data.count": ("How many, all different.", "多少条，互不相同。"),
     "data.seed": ("Same seed, same tasks.", "种子相同，任务相同。"),
