@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import time
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -158,25 +160,32 @@ HEAD = b"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: appli
 )
 def test_requests_that_break_off_or_are_none_are_no_fault_of_ours(http, caplog, raw) -> None:
     with caplog.at_level(logging.INFO, "fathom.server"):
-        with socket.create_connection((http.base_url.host, http.base_url.port)) as client:
-            client.sendall(raw)
-            client.shutdown(socket.SHUT_WR)
-            answer = client.recv(100)
+        answer = spoken(http.base_url, raw, ends=True)
         assert http.get("/version").status_code == 200
-    assert b"500" not in answer
+    assert not re.match(rb"HTTP/1.1 5", answer)
     assert "ERROR" not in caplog.text
-    assert "500" not in caplog.text
+    assert "' 500 " not in caplog.text
 
 
 def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     with running(create_app(None, model_name="tiny", limits=Limits(upload_seconds=1))) as url:
-        there = httpx.URL(url)
-        with socket.create_connection((there.host, there.port)) as client:
-            client.sendall(HEAD + b'content-length: 1000\r\n\r\n{"prompt": ')
-            client.settimeout(20)
-            answer = client.recv(4096)
+        answer = spoken(
+            httpx.URL(url), HEAD + b'connection: close\r\ncontent-length: 1000\r\n\r\n{"prompt": ', ends=False
+        )
     assert answer.startswith(b"HTTP/1.1 400")
     assert b"within 1 s" in answer
+
+
+def spoken(there: httpx.URL, raw: bytes, *, ends: bool) -> bytes:
+    """What the server says to ``raw`` bytes before it closes the connection; it may do so amid them."""
+    answer = b""
+    with socket.create_connection((there.host, there.port), timeout=20) as client, suppress(OSError):
+        client.sendall(raw)
+        if ends:
+            client.shutdown(socket.SHUT_WR)
+        while piece := client.recv(4096):
+            answer += piece
+    return answer
 
 
 def test_a_request_that_could_cost_too_much_is_refused_and_told_the_measure(checkpoint) -> None:
