@@ -35,6 +35,7 @@ _LETTERED = re.compile(
 )
 _VALUE = re.compile(rf"[\"']? ?[:=是为]? ?[\"']?({_DEGREES})(?![0-9]|\.[0-9])")
 
+_LONGEST = 80  # characters of a pair of coordinates
 _LETTER = re.compile(r"\.[0-9]{2,12}°? ?[NSEW,;]")
 
 
@@ -51,11 +52,14 @@ def find(page: Page) -> Iterator[Found]:
         near = any(page.near(name, match.start(), match.end()) for name in ("geo", "geo_label", "geo_named"))
         if min(first, second) <= 90 and (near or (fine and max(first, second) > 10)):
             yield Found(match.start(), match.end(), "GEO", 0.9 if near and fine else 0.7)
-    degrees, named = "geo_degree" in page.words, "geo_named" in page.words
-    for wanted, pattern in ((degrees, _DMS), (named, _NAMED), (_LETTER.search(text) is not None, _LETTERED)):
-        if wanted:
-            for match in pattern.finditer(text):
-                yield Found(match.start(), match.end(), "GEO", 0.9)
+    marks = [
+        *((word.start - 4, _DMS) for word in page.words.get("geo_degree", ())),
+        *((word.start, _NAMED) for word in page.words.get("geo_named", ())),
+        *((point.start() - 6, _LETTERED) for point in _LETTER.finditer(text)),
+    ]
+    for start, pattern in marks:
+        if match := pattern.search(text, max(0, start), max(0, start) + _LONGEST):
+            yield Found(match.start(), match.end(), "GEO", 0.9)
     for word in page.words.get("geo_label", ()):
         if value := _VALUE.match(text, word.end):
             yield Found(*value.span(1), "GEO", 0.8)
