@@ -90,6 +90,7 @@ _KEYS = [re.compile(pattern, re.ASCII) for pattern in _PREFIXES.values()]
 
 WORDS = {"secret.prefix": list(_PREFIXES)}
 _WITHIN_WORD = re.compile("[0-9A-Za-z_][0-9A-Za-z]")
+_QUOTED = 200  # characters within quotes, at most
 _CLOSING = {"“": "”", "「": "」"}
 _SPACE = re.compile(r"(?:号|码|号码)?[([【「]?[^\S\n]{0,2}")
 _DIGIT = re.compile("[0-9]")
@@ -135,38 +136,46 @@ def find(page: Page) -> Iterator[Found]:
 
 
 def _labelled(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Where the secret stands that belongs to the label at ``start``."""
+    """Where the secret stands that belongs to the label from ``start`` to ``end``."""
     mark = _MARK.match(text, end) or _SPACE.match(text, end)
     value = _VALUE.match(text, mark.end()) if mark else None
-    if mark is None or value is None:
+    if mark is None or value is None or text[start - 1 : start] == "=":  # or it is a value itself
         return None
-    secret, quoted = value[2], bool(value[1])
-    if quoted and (close := text.find(_CLOSING.get(value[1], value[1]), value.start(2), value.start(2) + 200)) > 0:
-        return (
-            (value.start(2), close)
-            if len(phrase := text[value.start(2) : close]) >= 4 and not _NO_VALUE.match(phrase)
-            else None
-        )
-    secret = secret.rstrip(".,;:!?")
+    first = value.start(2)
+    quote = value[1]
+    if quote and (close := text.find(_CLOSING.get(quote, quote), first, first + _QUOTED)) > 0:
+        phrase = text[first:close]
+        return (first, close) if len(phrase) >= 4 and not _NO_VALUE.match(phrase) else None
+    secret = _trimmed(value[2])
+    if len(secret) < 4 or not _is_secret(secret[:64], mark, bool(quote), not text[start].isascii()):
+        return None
+    return first, first + len(secret)
+
+
+def _trimmed(written: str) -> str:
+    """Without the punctuation of the sentence around it."""
+    secret = written.rstrip(".,;:!?")
     while secret and secret[-1] in ")]}>" and secret.count(secret[-1]) > secret.count("([{<"[")]}>".index(secret[-1])]):
         secret = secret[:-1].rstrip(".,;:!?")
-    head = secret[:64]  # tells enough
-    if len(head) < 4 or _NO_VALUE.match(head) or _FILES.search(head):
-        return None
+    return secret
+
+
+def _is_secret(head: str, mark: re.Match[str], quoted: bool, chinese: bool) -> bool:
+    """Whether what begins with ``head`` is no word, placeholder or program. ``chinese``: its label is."""
+    if _NO_VALUE.match(head) or _FILES.search(head):
+        return False
     has_digit = _DIGIT.search(head) is not None
     kinds = (head != head.lower()) + (head != head.upper()) + has_digit + (not head.isalnum())
     if mark.re is _SPACE and not quoted:  # nothing between label and secret but a space or bracket, or not even that
-        strong = kinds >= 3 if len(head) < 20 else _bits(head) > 3
-        return (value.start(2), value.start(2) + len(secret)) if len(head) >= 8 and has_digit and strong else None
-    assigned = quoted or any(sign in mark[0] for sign in ":=")
-    chinese = not text[start].isascii() or not mark[0].isascii()
+        return len(head) >= 8 and has_digit and (kinds >= 3 if len(head) < 20 else _bits(head) > 3)
+    chinese = chinese or not mark[0].isascii()
     if not quoted and _PROGRAM.match(head) and not (chinese and len(head) >= 6 and "(" not in head):
-        return None
-    if not assigned and not chinese and (kinds < 2 or not has_digit):
-        return None
-    if kinds < 2 and not chinese and not head.isdigit() and _bits(head) < 2.5:
-        return None
-    return value.start(2), value.start(2) + len(secret)
+        return False
+    if chinese:
+        return True
+    if not (quoted or ":" in mark[0] or "=" in mark[0]):  # "the password is ..."
+        return kinds >= 2 and has_digit
+    return kinds >= 2 or head.isdigit() or _bits(head) >= 2.5
 
 
 def _bits(value: str) -> float:
