@@ -194,7 +194,8 @@ def wants_json(body: Mapping[str, Any]) -> bool:
     """Whether a request asks for an answer that is JSON (chat completions, responses, messages)."""
     forms = [body.get("response_format"), body.get("output_format")]
     forms += [told.get("format") for name in ("text", "output_config") if isinstance(told := body.get(name), dict)]
-    return any(isinstance(form, dict) and form.get("type") in ("json_object", "json_schema") for form in forms)
+    asked = any(isinstance(form, dict) and form.get("type") in ("json_object", "json_schema") for form in forms)
+    return asked or any(body.get(name) for name in ("guided_json", "json_schema"))  # vLLM's and llama.cpp's own
 
 
 def _slots(value: Any, path: str, mode: str, label: str = "") -> Iterator[_Slot]:

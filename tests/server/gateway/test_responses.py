@@ -7,6 +7,7 @@ import json
 import openai
 import pytest
 
+from fathom.guard import Masker
 from scripted_echo import echo
 from scripted_upstream import gateway
 
@@ -17,7 +18,7 @@ TOOLS = [{"type": "function", "name": "send", "description": "For 张伟", "para
 
 @pytest.fixture(scope="module")
 def live():
-    with gateway(echo) as (url, upstream):
+    with gateway(echo, Masker(dictionary={"张伟": "PERSON"})) as (url, upstream):
         yield openai.OpenAI(base_url=url + "/v1", api_key="sk-client", max_retries=0, timeout=30), upstream
 
 
@@ -42,7 +43,7 @@ def test_items_come_back_with_the_values_that_never_left(live) -> None:
     nothing_left(upstream)
 
 
-@pytest.mark.parametrize("said", [SAID, 'A "quoted" name: 张伟\n電話 13800138000'])
+@pytest.mark.parametrize("said", [SAID, 'A "quoted" word: 我叫张伟\n電話 13800138000'])
 def test_a_streams_events_agree_with_each_other_and_are_numbered(live, said) -> None:
     client, upstream = live
     events = list(client.responses.create(model="echo", input=said, tools=TOOLS, stream=True))
@@ -84,6 +85,18 @@ def test_json_mode_stays_json(live, streamed) -> None:
     reply = client.responses.create(model="echo", input=f'"{SAID}"', text=form, stream=streamed)
     text = list(reply)[-1].response.output_text if streamed else reply.output_text
     assert json.loads(text) == {"said": f'"{SAID}"'}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_reasoning_beside_json_is_no_json(streamed) -> None:
+    name = 'Wei "the\\man" Zhang'
+    with gateway(echo, Masker(dictionary={name: "PERSON"})) as (url, _):
+        client = openai.OpenAI(base_url=url + "/v1", api_key="k", max_retries=0)
+        form = {"format": {"type": "json_object"}}
+        reply = client.responses.create(model="echo", input=name, text=form, stream=streamed)
+        response = list(reply)[-1].response if streamed else reply
+        assert response.output[0].summary[0].text == f"think: {name}"
+        assert json.loads(response.output_text) == {"said": name}
 
 
 @pytest.mark.parametrize(

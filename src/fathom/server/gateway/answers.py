@@ -25,7 +25,8 @@ KEPT = frozenset(
 )
 JSON_TEXTS = frozenset({"arguments", "partial_json"})  # JSON in a string
 _DROPPED = "logprobs"  # of the masked text's tokens: they fit no text the client sees
-_OUTPUTS = frozenset({"content", "text"})
+_OUTPUTS = frozenset({"content", "text"})  # of an answer that may be asked for as JSON
+_PROSE = ("summary_text", "reasoning_text")  # types of texts that are no JSON then
 
 
 class Answer:
@@ -58,10 +59,11 @@ class Answer:
         if isinstance(value, list):
             return [self.value(entry, name, free=free) for entry in value]
         if isinstance(value, dict):
+            prose = value.get("type") in _PROSE
             return {
                 self.text(key) if free else key: None
                 if key == _DROPPED and not free
-                else self.value(member, key, free=free or _is_free(key, member))
+                else self.value(member, "" if prose and key == "text" else key, free=free or _is_free(key, member))
                 for key, member in value.items()
             }
         return value

@@ -39,7 +39,7 @@ __all__ = ["FORMATS", "Format", "forward", "pass_through", "stored"]
 
 log = logging.getLogger("fathom.server")
 T = TypeVar("T")
-_LONG = 2**15  # bytes of a body that is masked beside the event loop, not in it
+_LONG = 2**13  # bytes of a body that is masked beside the event loop, not in it
 _SETTING = re.compile(r"beta=true|api-version=[\w.-]{1,32}", re.ASCII)  # what may stand in a query
 _PAGE = re.compile(r"(?:limit|after|after_id|before_id)=[\w.:/-]{1,128}", re.ASCII)
 _GONE = 499  # nobody reads it; nginx's number for a client that left

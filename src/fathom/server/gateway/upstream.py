@@ -16,6 +16,7 @@ import httpx
 
 from ... import __version__
 from ...errors import FathomError
+from ..gate import is_loopback
 
 __all__ = ["LONGEST", "Timeouts", "Upstream", "passed_back"]
 
@@ -143,8 +144,9 @@ def passed_back(headers: httpx.Headers) -> dict[str, str]:
 
 
 def _proxy(scheme: str, host: str) -> str | None:
-    """By the environment (HTTPS_PROXY, NO_PROXY), as httpx does without a transport of one's own."""
-    if urllib.request.proxy_bypass(host):
+    """By the environment (HTTPS_PROXY, NO_PROXY), as httpx does without a transport of one's own; never for this
+    machine."""
+    if is_loopback(host) or urllib.request.proxy_bypass(host):
         return None
     proxies = urllib.request.getproxies()
     return proxies.get(scheme) or proxies.get("all") or None
