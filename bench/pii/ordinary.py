@@ -5,8 +5,9 @@
     python bench/pii/ordinary.py --data FOLDER --write    ... and writes ordinary.jsonl anew with what is found now
 
 ``ordinary.jsonl``: a first line about the sample, then one judged span a line, with a few characters around it. A span
-is ``true`` where it really is what its type says (also a public person or company, a coordinate, a date of birth), else
-``false``. Spans nobody judged yet are printed, and written with an empty verdict: to be filled in by hand.
+is ``true`` where it really is what its type says, be it ever so public; ``type`` where it is personal data of another
+type of the list (a company taken for a person), rightly masked under a wrong name; else ``false``. Spans nobody judged
+yet are printed, and written with an empty verdict: to be filled in by hand.
 """
 
 from __future__ import annotations
@@ -110,14 +111,15 @@ def judged() -> tuple[dict[str, int], list[dict[str, str]]]:
 
 
 def count(characters: dict[str, int], lines: list[dict[str, str]]) -> dict[str, Any]:
-    """Per language: false alarms in all, in 5,000 characters, by type; and how many spans were right."""
+    """Per language: false alarms in all, in 5,000 characters, by type; and the other verdicts."""
     result: dict[str, Any] = {}
     for language, total in characters.items():
         false = [line["type"] for line in lines if line["language"] == language and line["verdict"] == "false"]
-        right = sum(line["language"] == language and line["verdict"] == "true" for line in lines)
+        verdicts = Counter(line["verdict"] for line in lines if line["language"] == language)
         result[language] = {
             "characters": total,
-            "true": right,
+            "true": verdicts["true"],
+            "type": verdicts["type"],
             "false": len(false),
             "per_5000": round(5000 * len(false) / total, 3),
             "types": dict(Counter(false).most_common()),

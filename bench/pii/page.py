@@ -45,6 +45,7 @@ WORDS = {
         "ordinary_title": "Ordinary text",
         "characters": "characters",
         "true": "right",
+        "other": "of another type",
         "false": "false alarms",
         "rate": "in 5,000 characters",
         "kinds": "of these",
@@ -75,6 +76,7 @@ WORDS = {
         "ordinary_title": "普通文本",
         "characters": "字数",
         "true": "正确",
+        "other": "类别不对",
         "false": "误报",
         "rate": "每 5,000 字",
         "kinds": "其中",
@@ -163,12 +165,13 @@ def figures(scores: Mapping[str, Score], words: str) -> Iterator[str]:
     yield f"\n### {w['wrong']}\n"
     yield from table([w["type"], w["number"], w["examples"]], examples(scores["fathom"].alarms, words))
     yield f"\n### {w['ordinary_title']}\n"
-    head = ["", *(w[name] for name in ("characters", "true", "false", "rate", "kinds"))]
+    head = ["", *(w[name] for name in ("characters", "true", "other", "false", "rate", "kinds"))]
     rows = (
         [
             w[of],
             c["characters"],
             c["true"],
+            c["type"],
             c["false"],
             f"{c['per_5000']:.2f}",
             ", ".join(f"{t} {n}" for t, n in c["types"].items()),
