@@ -30,6 +30,8 @@ def found(text: str) -> list[str]:
         ("Date of Birth 5 May 1971", "5 May 1971"),
         ('"birth_date": "1999-12-31"', "1999-12-31"),
         ("my birthday is June 3rd", "June 3rd"),
+        ("蔡家豪同志，1991年3月1日，生，现为职工。", "1991年3月1日"),
+        ("name,email,dob\nAnn Lee,a@b.org,5 June 2005\n", "5 June 2005"),
     ],
 )
 def test_dates_of_birth(text: str, date: str) -> None:
@@ -47,6 +49,8 @@ def test_dates_of_birth(text: str, date: str) -> None:
         "birthday party in May 2024",
         "出生" * 5000,
         "生" * 20000,
+        "出生,a,b\n" * 5000,
+        "birthday, party and cake\nA line, of, prose",
     ],
 )
 def test_other_dates(text: str) -> None:

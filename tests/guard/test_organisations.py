@@ -35,6 +35,7 @@ def found(text: str) -> list[str]:
         ("an invoice from Acme Tools, Inc. of Ohio", "Acme Tools, Inc."),
         ("The University of Westmere is closed.", "University of Westmere"),
         ("Call Carver & Okoro LLP today", "Carver & Okoro LLP"),
+        ("Account Executive, Delmar Freight Inc.", "Delmar Freight Inc."),
         ("He met Anna Bell of Ridgeway Group yesterday", "Ridgeway Group"),
     ],
 )

@@ -47,6 +47,7 @@ _COUNTED = frozenset("0123456789ABCDEFGHabcdefgh一二三四五六七八九十�
 _IN_NAME = re.compile(rf"[{_HAN}]|[0-9]{{1,4}}[{_HAN}]{{2}}")  # 阳光100国际新城
 _NUMERAL = re.compile(rf"{_NUMBER}\Z")
 _HAMLETS = frozenset("村屯庄里")
+_PASSED = 20  # characters of a failed address that are read again
 _MAX_PLACES = 6  # in a row; more are a list of places
 _FINE = {"number", "building", "room", "plain"}  # parts that make an address of what is before them
 _NAMED = {"road", "estate", "quarter", "hamlet", "admin"}
@@ -173,6 +174,7 @@ def _chinese(page: Page) -> Iterator[Found]:
             elif district and (_SETTLED.fullmatch(name) or (end - start > 3 and _label_before(page, start))):
                 score = 0.6
             else:
+                done = max(done, stop - _PASSED)  # else every district of a long row of roads is read to its end
                 continue
             done = stop
             spans.append((start, stop))

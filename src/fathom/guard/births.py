@@ -15,6 +15,7 @@ _BEFORE = (
 )
 WORDS = {"birth": _BEFORE.split()}
 
+_IN_ROW = re.compile(r"[^\n,\t|;]{0,12}[\n,\t|;]")  # a cell of a table may end here
 _FAR = 240  # characters from a heading to its dates
 _MONTHS = (
     "(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|"
@@ -56,7 +57,7 @@ _AFTER = re.compile(
 
 
 def find(page: Page) -> Iterator[Found]:
-    text, done = page.text, -1
+    text, done, table = page.text, -1, 0
     for word in page.words.get("birth", ()):
         if text[word.start - 1 : word.start + 2] in ("发生于", "产生于", "滋生于"):
             continue
@@ -65,7 +66,8 @@ def find(page: Page) -> Iterator[Found]:
         if match is not None and match.start() >= done and not _cut(text, match):
             done = match.end()
             yield Found(match.start(), match.end(), "BIRTH_DATE", 0.85)
-        else:
+        elif word.start >= table and _IN_ROW.match(text, word.end):
+            table = word.start + _FAR
             for start, end in _column(text, word):
                 yield Found(start, end, "BIRTH_DATE", 0.8)
     for born in _BORN.finditer(text):  # 1990年3月5日出生, 1990年3月5日生
@@ -80,7 +82,7 @@ def _column(text: str, word: Word) -> Iterator[tuple[int, int]]:
     """Dates under a heading of a table, in its next lines: the cells as far to the right as the word stands."""
     head = text.rfind("\n", max(0, word.start - 200), word.start) + 1
     tail = text.find("\n", word.end, word.end + 200)
-    separator = next((c for c in ",\t|;" if text.count(c, head, tail) >= 2), "")
+    separator = next((c for c in ",\t|;" if tail > 0 and text.count(c, head, tail) >= 2), "")
     while separator and 0 <= tail < word.start + _FAR:
         cell = tail + 1
         tail = text.find("\n", cell, cell + 400)

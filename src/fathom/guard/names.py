@@ -37,8 +37,9 @@ _KIND = frozenset(_KINDS.split())
 # Times, and places and labels in English that look like names.
 _NO_PERSON = re.compile(
     "周[一二三四五六日末天][前后起早晚上下内至]?|于[今明昨本上下次每近同].?|曾[任经于].?|师傅.?|师生.?|明[天白].|"
-    "许可.?|何[处时].?|成为.?|单[独位].?|任何.?|万一.?|钱财|常[能常].|高和.|"
-    "Hong Kong|New York|San Francisco|Los Angeles|Las Vegas|Driver|Bearer|Sample|PO SO|Basic|Token|Manchester|"
+    "许可.?|何[处时].?|成为.?|单[独位].?|任何.?|万一.?|钱财|付款.?|常[能常].|高和.|"
+    "Hong Kong|New York|San Francisco|Los Angeles|Las Vegas|Driver|Bearer|Sample|PO SO|Basic|Token|Art|"
+    "London|Paris|Berlin|Tokyo|Madrid|Rome|Vienna|Moscow|Beijing|Shanghai|Boston|Chicago|Manchester|"
     "January|February|March|July|September|October|November|December|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|"
     "(?:Merry )?Christmas|Good|Check-in"
 )

@@ -54,11 +54,14 @@ def find(page: Page) -> Iterator[Found]:
     done = 0
     for form in page.words.get("organisation_form", ()):
         proper = text[form.start + 1].isupper() or text[form.start + 1 : form.end] == "plc"
-        if form.start < done or not proper or text[form.end : form.end + 1].isalnum():
+        letter = text[max(0, form.start - 2) : form.start - 1].isspace()  # a name of one letter is none
+        if form.start < done or letter or not proper or text[form.end : form.end + 1].isalnum():
             continue
         if text[form.start + 1 : form.end] in ("Center", "Centre") and _CENTER.search(text, done, form.start) is None:
             continue
         start = _first(text, form.start, done)
+        if text.startswith("National Insurance", start) and form.end == start + 18:
+            continue
         if start < form.start:
             sure = text[form.start + 1 : form.end] in _SURE_FORMS
             done = _end(text, form.end, sure)
@@ -75,17 +78,21 @@ def find(page: Page) -> Iterator[Found]:
 
 def _first(text: str, at: int, least: int) -> int:
     """Where the run of at most six capitalised words begins that ends here; ``at`` if there is none."""
-    start, end = at, at
+    start, end, joined = at, at, False
     for _ in range(8):
         cut = max(least, end - 28)
         word_start = text.rfind(" ", cut, end) + 1 or cut
         word = _LAST.search(text, word_start, end)
         if word is not None:
+            if text[end - 1] == "," and end != at and not joined:  # Account Executive, Delmar Freight Inc.
+                break
             start = word.start()
             if start != word_start:  # an opening bracket or the like
                 break
         elif text[word_start:end] not in ("&", "and") or end == at:
             break
+        else:
+            joined = True
         end = word_start - 1
         if end <= least:
             break

@@ -63,7 +63,7 @@ _SOUND = (
     "雄雅雍雪雷霍露韦顿香马高魏鲁鲍麦黎黑默黛齐"
 )
 _DOTTED = re.compile(rf"[{_SOUND}]{{1,7}}(?:-[{_SOUND}]{{1,6}})?(?:[·•・‧][{_SOUND}]{{1,8}}){{1,4}}")
-_NOBODY = "Sir|Madam|All|Team|Customer|Colleague|Friend|Valued|Hiring|Mr|Mrs|Ms|Miss|Dr|Prof|Santa|Diary|God|Lord"
+_NOBODY = "Sir|Madam|All|Team|Customer|Colleague|Friend|Valued|Hiring|Mr|Mrs|Ms|Miss|Dr|Prof|Santa|Dear|Diary|God|Lord"
 _ADDRESSED = re.compile(rf" ?(?!(?:{_NOBODY})(?![a-z]))([A-Z][A-Za-zÀ-ÿ'’-]+(?: (?:[A-Z]\. )?[A-Z][A-Za-zÀ-ÿ'’-]+)?)")
 _DOTS = re.compile("[·•・‧]")
 
