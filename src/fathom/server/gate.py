@@ -23,9 +23,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..errors import FathomError
 from .wire import error_response
 
-__all__ = ["OPEN_PATHS", "Gate", "is_loopback"]
+__all__ = ["NOTE", "OPEN_PATHS", "Gate", "is_loopback"]
 
 log = logging.getLogger("fathom.server")
+NOTE = "fathom.note"  # in the scope: what else the log line says, counts and names of types only
 _HOST = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\[\]]+))(?::\d{1,5})?")  # [v6] or name, port
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 OPEN_PATHS = frozenset({"/health"})  # what a supervisor asks without a key
@@ -81,7 +82,8 @@ class Gate:
         finally:
             took_s = time.perf_counter() - start_s
             path = getattr(scope.get("route"), "path", "no route")  # as declared: a path may hold anything
-            log.info("%s %s %r %d %.3f s", request_id, scope["method"], path, status, took_s)
+            note = scope.get(NOTE, "")
+            log.info("%s %s %r %d %.3f s%s", request_id, scope["method"], path, status, took_s, note and f", {note}")
 
     def _check(self, path: str, headers: Headers) -> None:
         host = headers.get("host", "")

@@ -89,7 +89,8 @@ def test_it_says_how_to_use_it_and_logs_no_content(tmp_path) -> None:
         it.send_signal(signal.SIGTERM)
         assert it.wait(20) == 0
         log = it.stderr.read()
-    assert "POST '/v1/chat/completions' 200" in log
+    line, *_ = (line for line in log.splitlines() if "POST '/v1/chat/completions' 200" in line)
+    assert line.endswith(" s, masked PERSON=1, PHONE=1")
     for text in (upstream.bodies[0].decode(), log, metrics):
         assert "张伟" not in text
         assert "13800138000" not in text

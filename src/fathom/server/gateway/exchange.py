@@ -27,6 +27,7 @@ from ...errors import FathomError
 from ...guard import Vault
 from ...guard.bodies import Told, mask_body, wants_json
 from ...guard.inbound import Inbound, inbound
+from ..gate import NOTE
 from ..wire import envelope, error_response, read_json
 from .answers import Answer
 from .gateway import Gateway
@@ -70,6 +71,7 @@ class Exchange:
 
     gateway: Gateway
     format: Format
+    scope: Scope
     vault: Vault = field(default_factory=Vault)
     sent: list[Told] = field(default_factory=list)
     answer: Answer | None = None
@@ -77,7 +79,6 @@ class Exchange:
     dropped: list[str] = field(default_factory=list)
     model: str = ""
     size: int = 0  # bytes sent
-    status: int = 0
     started_s: float = field(default_factory=time.perf_counter)
     is_over: bool = False
 
@@ -105,11 +106,11 @@ class Exchange:
             return
         self.is_over = True
         leaks = Counter[str]() if self.answer is None else self.answer.leaks.found
-        if leaks:
-            log.warning("%s: found in an answer, not supplied: %s", self.format.path, dict(leaks))
+        counts = {"masked": self.masked, "leaks": leaks}
+        self.scope[NOTE] = ", ".join(f"{name} {_counts(found)}" for name, found in counts.items() if found)
         took_s = time.perf_counter() - self.started_s
         self.gateway.metrics.running.dec()
-        self.gateway.metrics.ended(self.format.path, status, self.masked, leaks, took_s)
+        self.gateway.metrics.ended(self.format.path, status, counts["masked"], leaks, took_s)
         if self.gateway.settings.page_token is not None:
             about = (self.format.path, self.model, status, self.size, took_s)
             self.gateway.records.append(Record.of(*about, sent=self.sent, leaks=leaks))
@@ -119,7 +120,7 @@ class Exchange:
 async def forward(request: Request, format: Format) -> Response:
     """Answers ``request`` by the upstream."""
     gateway: Gateway = request.app.state.gateway
-    exchange = Exchange(gateway, format)
+    exchange = Exchange(gateway, format, request.scope)
     gateway.metrics.running.inc()
     response: Response | None = None
     try:
@@ -231,6 +232,7 @@ def _query(request: Request, known: re.Pattern[str]) -> str:
 
 
 def _counts(found: Mapping[str, int]) -> str:
+    """``PERSON=2, PHONE=1``"""
     return ", ".join(f"{type}={count}" for type, count in sorted(found.items()))
 
 
