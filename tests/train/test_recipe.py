@@ -40,6 +40,7 @@ def test_a_recipe_is_read_with_settings_over_it(tmp_path: Path) -> None:
         ("rate", "KEY=VALUE"),
         ("=1", "KEY=VALUE"),
         ("run=3", "expected a table"),
+        ("data={}", "root or files"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, setting: str, told: str) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from fathom import __version__
 
-from . import bench, chat, convert, data, doctor, mask, models, serve, trace
+from . import bench, chat, convert, data, doctor, mask, models, serve, trace, train
 from .console import emit, plain
 from .messages import say
 
@@ -59,6 +59,10 @@ def build() -> Any:
     for name, verb in data.VERBS.items():
         group.command(name, help=say(f"data.{name}"))(verb)
     top.add_typer(group, name="data")
+    group = typer.Typer(help=say("train"), context_settings=settings, **style)
+    for name, verb in train.VERBS.items():
+        group.command(name, help=say(f"train.{name}"))(verb)
+    top.add_typer(group, name="train")
     top.command("trace", help=say("trace"))(trace.trace)
     top.command("doctor", help=say("doctor"))(doctor.doctor)
     return typer.main.get_command(top)

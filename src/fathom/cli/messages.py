@@ -229,6 +229,38 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "被遮盖的内容没有保存，无法还原（--vault FILE 可保存）",
     ),
     "mask.undo": ("undo: {command}", "还原：{command}"),
+    # train
+    "train": ("Train a model by a recipe; needs the extra [train].", "按配方训练模型；需要附加组件 [train]。"),
+    "train.pretrain": (
+        "Learn every token of the data, from new weights or a model's.",
+        "学习数据中的每个 token，从新权重或已有模型开始。",
+    ),
+    "train.sft": ("Fine-tune a model: only answers are learnt.", "微调模型：只学习回答。"),
+    "train.plot": (
+        "Draw a run as one page: loss, rate, expert load, throughput.",
+        "把一次训练画成一页：损失、学习率、专家负载、吞吐量。",
+    ),
+    "train.recipe": ("The run: model, data, phases, rate.", "训练内容：模型、数据、阶段、学习率。"),
+    "train.run": (
+        "Folder of the run; one that exists is continued. Default: runs/RECIPE.",
+        "训练所在文件夹；已存在则继续。默认 runs/配方名。",
+    ),
+    "train.set": (
+        "Change a key of the recipe, e.g. rate.peak=1e-3; may be given again.",
+        "修改配方中的一项，如 rate.peak=1e-3；可重复给出。",
+    ),
+    "train.minutes": (
+        "End this call after so many minutes, with a checkpoint; the same command goes on.",
+        "到此分钟数时保存检查点并结束本次调用；再次执行同一命令即继续。",
+    ),
+    "train.folder": ("Folder of the run.", "训练所在文件夹。"),
+    "train.out": ("Default: RUN/plot.html.", "默认 RUN/plot.html。"),
+    "train.finished": ("finished at step {step}: {path}", "已完成，第 {step} 步：{path}"),
+    "train.stopped": (
+        "stopped at step {step}: {path}; the same command goes on",
+        "停在第 {step} 步：{path}；再次执行同一命令即继续",
+    ),
+    "train.exported": ("the model: {path}", "模型：{path}"),
     # data
     "data": (
         "Training data: build token sets, carry them to another machine.",

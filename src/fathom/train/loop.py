@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ..config import ModelConfig
 from ..data.batches import Batches, Phase
-from ..data.tokens import TokenSet, load_sets
+from ..data.tokens import TokenSet
 from ..errors import FathomError
 from ..reference import Model, load_model
 from .check import answers, bits_per_byte
@@ -39,6 +39,7 @@ from .optim import Optimizer
 from .prompts import Prompts
 from .recipe import Recipe
 from .schedule import balance_at, phase_at, rate_at
+from .sources import open_sets
 from .state import keep_last, latest, load_state, read_facts, save_state
 
 __all__ = ["Outcome", "Trainer"]
@@ -92,7 +93,7 @@ class Trainer:
         self.dtype = default_dtype(self.device) if run.dtype == "auto" else getattr(torch, run.dtype)
         torch.manual_seed(run.seed)
         self.tokenizer_hash = _file_hash(source / "tokenizer.json")
-        self.sets = load_sets(recipe.data.root)
+        self.sets = open_sets(recipe, folder)
         self.batches = self._batches()
         fresh = recipe.model.fresh
         self.model = _fresh(ModelConfig.load(source)) if fresh else load_model(source)

@@ -36,7 +36,8 @@ class ModelRecipe:
 
 @dataclass(frozen=True, slots=True)
 class DataRecipe:
-    root: str  # folder of token sets
+    root: str = ""  # folder of token sets
+    files: tuple[str, ...] = ()  # conversations as JSON lines: the set "files"
     max_repeats: float = 10.0  # no set is seen more often over the run
 
 
@@ -121,7 +122,9 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     _check(recipe)
     beside = path.absolute().parent
     model = ModelRecipe(str(beside / recipe.model.folder), recipe.model.fresh)
-    data = DataRecipe(str(beside / recipe.data.root), recipe.data.max_repeats)
+    given = recipe.data
+    files = tuple(str(beside / file) for file in given.files)
+    data = DataRecipe(given.root and str(beside / given.root), files, given.max_repeats)
     return Recipe(model, data, recipe.phase, recipe.run, recipe.rate, recipe.balance, recipe.check)
 
 
@@ -186,6 +189,7 @@ def _check(recipe: Recipe) -> None:
 
     run, rate, check = recipe.run, recipe.rate, recipe.check
     need(bool(recipe.phase), "phase", "at least one is needed")
+    need(bool(recipe.data.root or recipe.data.files), "data", "root or files is needed")
     last = 0.0
     for i, phase in enumerate(recipe.phase):
         key = f"phase.{i}"
