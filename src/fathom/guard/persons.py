@@ -20,10 +20,10 @@ __all__ = ["WORDS", "find"]
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
 
 _LABELS = (
-    "姓名 名字 联系人 收货人 收件人 寄件人 发件人 收款人 付款人 持卡人 户名 户主 业主 患者 "
-    "病人 就诊人 监护人 投保人 被保险人 受益人 申请人 经办人 负责人 法定代表人 法人代表 代表人 "
-    "代理人 被告人 原告 被告 借款人 担保人 出租人 承租人 甲方 乙方 签名 签字 入住人 预订人 "
-    "乘客 旅客 乘车人 主治医师 审核人 审批人 报案人 投诉人 当事人 "
+    "姓名 名字 联系人 收货人 收件人 寄件人 发件人 收款人 付款人 持卡人 户名 户主 业主 患者 病人 就诊人 监护人 "
+    "投保人 被保险人 受益人 申请人 经办人 负责人 法定代表人 法人代表 代表人 代理人 被告人 原告 被告 借款人 担保人 "
+    "出租人 承租人 甲方 乙方 签名 签字 入住人 预订人 乘客 旅客 乘车人 主治医师 审核人 审批人 报案人 投诉人 当事人 "
+    "持证人 持有人 持有者 开户人 登记人 领取人 代领人 报名人 值班人"
 )
 _TITLES = "mr.|mr |mrs.|mrs |ms.|ms |miss |mx |dr.|dr |prof.|prof |dear "
 # Parts of Tibetan names, which are two parts and no family name.
@@ -34,21 +34,8 @@ _TIBETAN = (
 )
 WORDS = {
     "person_label": _LABELS.split(),
-    "person_title": [
-        "mr.",
-        "mr ",
-        "mrs.",
-        "mrs ",
-        "ms.",
-        "ms ",
-        "miss ",
-        "mx ",
-        "dr.",
-        "dr ",
-        "prof.",
-        "prof ",
-        "dear ",
-    ],
+    "person_title": _TITLES.split("|"),
+    "person_tibetan": _TIBETAN.split(),
 }
 _LABELLED = re.compile(rf"(?:\([^()\n]{{1,8}}\))? ?[:=-]\s?[\"“「]?([{_HAN}]{{2,4}})(?![{_HAN}·•・‧])")
 # Characters that write foreign names; common words of one character that are also used so are left out.
