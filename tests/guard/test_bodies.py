@@ -97,9 +97,11 @@ def test_what_the_protocol_needs_stays_as_it_is() -> None:
 def test_a_conversation_sent_again_is_masked_the_same_way() -> None:
     first, longer = copy.deepcopy(CHAT), copy.deepcopy(CHAT)
     longer["messages"].append({"role": "user", "content": "and other@example.com"})
-    mask_body(first, MASKER, Vault())
-    mask_body(longer, MASKER, Vault())
+    for body in (first, longer):
+        body["tools"][0]["function"]["description"] = "mail to team@example.com"
+        mask_body(body, MASKER, Vault())
     assert longer["messages"][:-1] == first["messages"]
+    assert longer["tools"] == first["tools"]
 
 
 def test_escaped_text_inside_json_is_seen() -> None:

@@ -22,7 +22,7 @@ from .spans import Span
 from .stream import Unmasker
 from .vault import CLOSE, OPEN, Vault
 
-__all__ = ["ATTACHMENTS", "Told", "mask_body", "unmask_body", "wants_json"]
+__all__ = ["ATTACHMENTS", "Told", "is_conversation", "mask_body", "unmask_body", "wants_json"]
 
 ATTACHMENTS = ("refuse", "pass", "redact")  # what becomes of images, sound and files, which nobody looks into here
 REMOVED = "[attachment removed]"
@@ -88,6 +88,11 @@ class _Names:
             holder.update(members)
 
 
+def is_conversation(path: str) -> bool:
+    """What grows from request to request: numbered last, so that the rest keeps its placeholders."""
+    return path.startswith(("messages", "input", "prompt"))
+
+
 class _Slot(NamedTuple):
     holder: Any  # the dict or list that holds the string
     key: Any
@@ -110,7 +115,8 @@ def mask_body(body: dict[str, Any], masker: Masker, vault: Vault, *, attachments
     _long_numbers(body, masker, mode="protocol")
     texts: list[str] = []
     labelled: list[str] = []
-    parts = [_part(slot, masker, texts, labelled) for slot in _slots(body, "", "protocol")]
+    slots = sorted(_slots(body, "", "protocol"), key=lambda slot: is_conversation(slot.path))
+    parts = [_part(slot, masker, texts, labelled) for slot in slots]
     masked = masker.mask_all(texts + labelled, vault)
     names = _Names()
     told = [part.put(masked, names) for part in parts]

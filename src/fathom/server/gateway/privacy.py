@@ -15,7 +15,7 @@ from typing import Any
 from fastapi import Request
 
 from ...errors import FathomError
-from ...guard.bodies import Told
+from ...guard.bodies import Told, is_conversation
 from ...guard.entities import ENTITIES
 
 __all__ = ["COOKIE", "DAY_S", "PRIVATE", "Found", "Record", "check_token"]
@@ -70,7 +70,7 @@ class Record:
     ) -> Record:
         texts, left, omitted = [], LONGEST, 0
         scores: dict[str, list[float]] = {}
-        for told in sent:
+        for told in sorted(sent, key=lambda told: not is_conversation(told.path)):
             texts.append((told.path, told.text[:left]))
             omitted += max(0, len(told.text) - left)
             left = max(0, left - len(told.text))
