@@ -355,7 +355,7 @@ void NameModel::organisation_features(const char32_t* text, size_t length, size_
 // Candidates whose last character is text[end - 1]: every start that no full stop or function word cuts off.
 template <class Sink>
 void NameModel::organisation_at(const char32_t* text, size_t length, size_t end, Sink&& sink) const {
-  static constexpr std::u32string_view kNever = U"的了是我你您他她它们把就都也很吗呢吧这那哪每某";
+  static constexpr std::u32string_view kNever = U"的了是我你您他她它们把也很吗呢吧这那哪每某";
   size_t ending = 0;
   for (size_t n = std::min<size_t>(4, end); n >= 2 && ending == 0; --n) {
     if (words_.has(WordClass::kEnding, text + end - n, n)) ending = n;

@@ -31,6 +31,7 @@ def found(text: str) -> list[str]:
         ("中国平安财产保险股份有限公司北京分公司", "中国平安财产保险股份有限公司北京分公司"),
         ("海淀区教育局发布通知", "海淀区教育局"),
         ("孩子在阳光幼儿园", "阳光幼儿园"),
+        ("由成都妇幼保健院转入", "成都妇幼保健院"),
         ("She works for Bluestone Logistics Ltd.", "Bluestone Logistics Ltd"),
         ("an invoice from Acme Tools, Inc. of Ohio", "Acme Tools, Inc."),
         ("The University of Westmere is closed.", "University of Westmere"),
