@@ -138,8 +138,10 @@ def find(page: Page) -> Iterator[Found]:
 def _labelled(text: str, start: int, end: int) -> tuple[int, int] | None:
     """Where the secret stands that belongs to the label from ``start`` to ``end``."""
     mark = _MARK.match(text, end) or _SPACE.match(text, end)
-    value = _VALUE.match(text, mark.end()) if mark else None
-    if mark is None or value is None or text[start - 1 : start] == "=":  # or it is a value itself
+    if mark is None or text[start - 1 : start] == "=" or (not mark[0] and text[start].isascii()):
+        return None  # a value itself, or a part of a word
+    value = _VALUE.match(text, mark.end())
+    if value is None:
         return None
     first = value.start(2)
     quote = value[1]
