@@ -33,17 +33,19 @@ bool is_particle(const std::u32string& word) {
 
 // One or two syllables of pinyin without tones: initial and final by their spelling.
 size_t syllable_ends(const std::u32string& word, size_t at, size_t (&ends)[4]) {
-  static constexpr std::u32string_view kInitials[] = {U"zh", U"ch", U"sh", U"b", U"p", U"m", U"f", U"d", U"t", U"n", U"l", U"g",
-                                              U"k",  U"h",  U"j",  U"q", U"x", U"r", U"z", U"c", U"s", U"y", U"w", U""};
-  static constexpr std::u32string_view kFinals[] = {U"iang", U"iong", U"uang", U"ang", U"eng", U"ing", U"ong", U"iao", U"ian",
-                                            U"uai",  U"uan",  U"ai",   U"ei",  U"ao",  U"ou",  U"an",  U"en",  U"in",
-                                            U"un",   U"ia",   U"ie",   U"iu",  U"ua",  U"uo",  U"ui",  U"ue",  U"er",
-                                            U"a",    U"o",    U"e",    U"i",   U"u",   U"v"};
+  static constexpr std::u32string_view kInitials[] = {
+      U"zh", U"ch", U"sh", U"b", U"p", U"m", U"f", U"d", U"t", U"n", U"l", U"g",
+      U"k",  U"h",  U"j",  U"q", U"x", U"r", U"z", U"c", U"s", U"y", U"w", U""};
+  static constexpr std::u32string_view kFinals[] = {
+      U"iang", U"iong", U"uang", U"ang", U"eng", U"ing", U"ong", U"iao", U"ian", U"uai", U"uan",
+      U"ai",   U"ei",   U"ao",   U"ou",  U"an",  U"en",  U"in",  U"un",  U"ia",  U"ie",  U"iu",
+      U"ua",   U"uo",   U"ui",   U"ue",  U"er",  U"a",   U"o",   U"e",   U"i",   U"u",   U"v"};
   size_t n = 0;
   for (const std::u32string_view first : kInitials) {
     if (word.compare(at, first.size(), first) != 0) continue;
     for (const std::u32string_view final : kFinals) {
-      if (n < 4 && word.compare(at + first.size(), final.size(), final) == 0) ends[n++] = at + first.size() + final.size();
+      const size_t from = at + first.size();
+      if (n < 4 && word.compare(from, final.size(), final) == 0) ends[n++] = from + final.size();
     }
     break;
   }
@@ -220,7 +222,7 @@ size_t NameModel::english_run(const char32_t* text, size_t length, size_t i, Sin
     else if (word.size() == 1) shape = 'I';
     else shape = upper == word.size() && word.size() > 1 ? 'U' : 'C';
     if (shape == 0) {
-      while (at < length && (is_latin(text[at]) || is_digit(text[at]) || text[at] == '_')) ++at;  // the rest of the word
+      while (at < length && (is_latin(text[at]) || is_digit(text[at]) || text[at] == '_')) ++at;  // to the word's end
       break;
     }
     uint64_t flags = words_.has(WordClass::kGiven, word.data(), word.size()) |
@@ -314,8 +316,8 @@ void NameModel::organisation_features(const char32_t* text, size_t length, size_
   }
   strange = std::min<uint64_t>(strange, 4);
   const uint64_t placed = std::min<size_t>(place, 4) + 8 * (place == stem - s);
-  const uint64_t crossing = s < 1 ? 0
-                                  : word(s - 1, s + 1) | (s >= 2 ? word(s - 2, s + 1) : 0) << 1 | word(s - 1, s + 2) << 2;
+  uint64_t crossing = 0;  // words that the start of the candidate would cut
+  if (s >= 1) crossing = word(s - 1, s + 1) | (s >= 2 ? word(s - 2, s + 1) : 0) << 1 | word(s - 1, s + 2) << 2;
   const uint64_t around = word(s, s + 2) | word(s, s + 3) << 1 | (s >= 2 ? word(s - 2, s) : 0) << 2 |
                           (s >= 3 ? word(s - 3, s) : 0) << 3;
   bool after_place = false;
@@ -364,12 +366,13 @@ void NameModel::organisation_at(const char32_t* text, size_t length, size_t end,
   size_t others = 0;  // endings within: a university's hospital has one, hostile text has many
   for (size_t s = end - ending; s > 0 && end - s < kMaxOrganisation;) {
     const char32_t c = text[--s];
-    const bool inside = is_han(c) ? kNever.find(c) == kNever.npos
-                                  : is_latin(c) || is_digit(c) || c == '(' || c == ')' || c == 0xff08 || c == 0xff09 || c == '&';
-    if (!inside) break;
-    if (is_han(c) && (role_[c] & 4) != 0 && s > 0 && words_.has(WordClass::kEnding, text + s - 1, 2) && ++others > 2) break;
-    const bool word_start = !(is_latin(c) || is_digit(c)) || s == 0 || !(is_latin(text[s - 1]) || is_digit(text[s - 1]));
-    if (c == ')' || c == 0xff09 || c == '(' || c == 0xff08 || c == '&' || !word_start) continue;
+    const bool plain = is_latin(c) || is_digit(c);
+    const bool mark = c == '(' || c == ')' || c == 0xff08 || c == 0xff09 || c == '&';
+    if (is_han(c) ? kNever.find(c) != kNever.npos : !plain && !mark) break;
+    const bool ends = is_han(c) && (role_[c] & 4) != 0 && s > 0 && words_.has(WordClass::kEnding, text + s - 1, 2);
+    if (ends && ++others > 2) break;
+    const bool within = plain && s > 0 && (is_latin(text[s - 1]) || is_digit(text[s - 1]));  // a Latin word
+    if (mark || within) continue;
     NameCandidate candidate{uint32_t(s), uint32_t(end), NameKind::kOrganisation, {}};
     organisation_features(text, length, ending, candidate);
     sink(candidate);

@@ -2,9 +2,10 @@
 // linear model over hashed features.
 //
 // A Chinese person starts at a surname and has one or two characters more; an English one is a run of one to four
-// capitalised words; an organisation ends with a word like 公司 or 医院 and starts somewhere before it. A candidate is scored by the sum of the weights of its hashed features (its characters, its
-// neighbours, whether it or a part of it is an ordinary word), as in Ganchev and Dredze, "Small statistical models by
-// random feature mixing" (2008). Time is linear in the text: a position has a bounded number of candidates.
+// capitalised words; an organisation ends with a word like 公司 or 医院 and starts somewhere before it. A candidate is
+// scored by the sum of the weights of its hashed features (its characters, its neighbours, whether it or a part of it
+// is an ordinary word), as in Ganchev and Dredze, "Small statistical models by random feature mixing" (2008). Time is
+// linear in the text: a position has a bounded number of candidates.
 #pragma once
 
 #include <array>
