@@ -211,7 +211,7 @@ class Reader {
         put(nino_prefix(s) ? kNino : kNinoWrong, v.grouped({2, 2, 2, 2, 1}) || v.grouped({2, 6, 1}));
       }
     }
-    if (n <= 9 && !digits && hkid(s, n)) put(kHkid, v.groups[v.count - 1] == 1);
+    if (n <= 9 && !digits && hkid(s, n)) put(kHkid, v.count == 2 && v.groups[1] == 1);
     if (digits) phones(v, start, end, put);
     if (n == 10 && digits) {
       bool usual = v.grouped({3, 3, 4});

@@ -61,6 +61,8 @@ def test_found_by_its_label(text, value, type) -> None:
         "pop charts. In 1980 a style",
         "VAT number: DE136695977",
         "Twitter is down",
+        "to handle exceptions",
+        "base64/TG2w5YPVXVd7fJktilYWQ",
         "账号安全很重要",
         "型号E12345678",
     ],

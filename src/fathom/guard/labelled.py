@@ -115,7 +115,7 @@ _ACCOUNT_BEFORE = re.compile(
     r"(?:(?:the|my|our|his|her|their|a|我|他|她|您|你|本人|客户|的|这个)[^\S\n]?){0,3}\Z",
     re.IGNORECASE,
 )
-_NAMING = re.compile(r"[:=@$]|handle|user ?name|nick ?name|screen ?name|\bid\b", re.IGNORECASE)
+_NAMING = re.compile(r"[:=@$]|(?:handle|name|\bid) (?:is|was)\b", re.IGNORECASE)
 _HANDLE = re.compile(r"@[A-Za-z_][0-9A-Za-z_.-]{2,30}(?![0-9A-Za-z@])")
 _VERSION = re.compile(r"v?[0-9]+(?:\.[0-9]+)+", re.IGNORECASE)
 _PLAIN_WORD = re.compile(
@@ -200,7 +200,8 @@ def _accounts(page: Page) -> Iterator[Found]:
             if name.isalpha():
                 sure = not text[end - 1].isascii() and "(" not in text[end : value.start(1)] and sure
                 sure = sure or _NAMING.search(text, start, value.start(1)) is not None
-            if sure or (any(map(str.isdigit, name)) and len(name) >= 5) or "_" in name:
+            apart = at > end or name.isdigit() or not text[end - 1].isascii()
+            if sure or (apart and ((any(map(str.isdigit, name)) and len(name) >= 5) or "_" in name)):
                 yield Found(value.start(), value.start(1) + len(name), "ACCOUNT", 0.85 if sure else 0.6)
                 continue
         before = _ACCOUNT_BEFORE.search(text, max(0, start - 44), start)

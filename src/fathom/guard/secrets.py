@@ -109,7 +109,8 @@ _NO_VALUE = re.compile(
 )
 _FILES = re.compile(r"\.(?:json|ya?ml|toml|ini|conf|env|txt|pem|key|py|js|ts|sh|md|xml|properties)\Z", re.IGNORECASE)
 _PROGRAM = re.compile(
-    r"[A-Za-z_][\w]*(?:(?:\.|->|::)[A-Za-z_]\w*)+[(\[;,]?.*\Z|[A-Za-z_]\w*[(\[{].*\Z|[A-Za-z_]+\Z", re.ASCII
+    r"[A-Za-z_][\w]*(?:(?:\.|->|::)[A-Za-z_]\w*)+[(\[;,]?.*\Z|[A-Za-z_]\w*[(\[{].*\Z|[A-Za-z_]+\Z|[A-Z][a-z]+-[A-Z][A-Za-z]+\Z",
+    re.ASCII,
 )
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -138,7 +139,7 @@ def find(page: Page) -> Iterator[Found]:
 def _labelled(text: str, start: int, end: int) -> tuple[int, int] | None:
     """Where the secret stands that belongs to the label from ``start`` to ``end``."""
     mark = _MARK.match(text, end) or _SPACE.match(text, end)
-    if mark is None or text[start - 1 : start] == "=" or (not mark[0] and text[start].isascii()):
+    if mark is None or text[start - 1 : start] == "=" or (not mark[0] and text[end - 1].isascii()):
         return None  # a value itself, or a part of a word
     value = _VALUE.match(text, mark.end())
     if value is None:
@@ -149,7 +150,7 @@ def _labelled(text: str, start: int, end: int) -> tuple[int, int] | None:
         phrase = text[first:close]
         return (first, close) if len(phrase) >= 4 and not _NO_VALUE.match(phrase) else None
     secret = _trimmed(value[2])
-    if len(secret) < 4 or not _is_secret(secret[:64], mark, bool(quote), not text[start].isascii()):
+    if len(secret) < 4 or not _is_secret(secret[:64], mark, bool(quote), not text[end - 1].isascii()):
         return None
     return first, first + len(secret)
 
