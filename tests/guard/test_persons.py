@@ -59,6 +59,8 @@ def test_names_end_where_they_end(text: str, names: list[str]) -> None:
         "The Python Software Foundation and the Windows Server manual",
         "I live in New York City and fly to San Francisco on Monday.",
         "Kind regards",
+        "Best regards,\nCustomer Support Team",
+        "regards\n" * 5000,
     ],
 )
 def test_ordinary_words_are_no_names(text: str) -> None:

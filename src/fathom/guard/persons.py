@@ -32,7 +32,9 @@ _TIBETAN = (
     "普布 边巴 旺堆 旺姆 措姆 曲珍 德吉 曲扎 罗布 玉珍 江央 强巴 益西 土登 阿旺 次旦 次旺 欧珠 晋美 班觉 赤列 次珍 "
     "央宗 曲桑 丹巴 泽仁 泽旺 才让 才旦 南杰 加措 嘉措 坚赞 卓拉 梅朵 拉珍"
 )
+_CLOSINGS = "regards|sincerely|faithfully|yours truly|cheers|many thanks|warmly|cordially|signed by|best wishes"
 WORDS = {
+    "person_closing": _CLOSINGS.split("|"),
     "person_label": _LABELS.split(),
     "person_title": _TITLES.split("|"),
     "person_tibetan": _TIBETAN.split(),
@@ -52,6 +54,9 @@ _SOUND = (
 _DOTTED = re.compile(rf"[{_SOUND}]{{1,7}}(?:-[{_SOUND}]{{1,6}})?(?:[·•・‧][{_SOUND}]{{1,8}}){{1,4}}")
 _NOBODY = "Sir|Madam|All|Team|Customer|Colleague|Friend|Valued|Hiring|Mr|Mrs|Ms|Miss|Dr|Prof|Santa|Dear|Diary|God|Lord"
 _ADDRESSED = re.compile(rf" ?(?!(?:{_NOBODY})(?![a-z]))([A-Z][A-Za-zÀ-ÿ'’-]+(?: (?:[A-Z]\. )?[A-Z][A-Za-zÀ-ÿ'’-]+)?)")
+_CLOSED = re.compile(  # the line below Kind regards,
+    r",?[ \t]*\r?\n\s{0,4}(?![^\n]*(?:Team|Service|Support|Department|Office|Desk|Group|Manager|Engineer))([A-Z][A-Za-zÀ-ÿ'’-]+(?: [A-Z]\.)?(?: [A-Z][A-Za-zÀ-ÿ'’-]+){1,2})[ \t]*(?=\r?\n|\Z)"
+)
 _DOTS = re.compile("[·•・‧]")
 
 
@@ -68,6 +73,9 @@ def find(page: Page) -> Iterator[Found]:
     for first, second in pairwise(parts):
         if first.end == second.start:
             yield Found(first.start, second.end, "PERSON", 0.85)
+    for closing in page.words.get("person_closing", ()):
+        if (match := _CLOSED.match(text, closing.end)) is not None:
+            yield Found(*match.span(1), "PERSON", 0.8)
     for title in page.words.get("person_title", ()):
         stands = text[title.start].isupper() and not text[max(0, title.start - 1) : title.start].isalnum()
         if stands and (match := _ADDRESSED.match(text, title.end)) is not None:
