@@ -55,7 +55,8 @@ _DOTTED = re.compile(rf"[{_SOUND}]{{1,7}}(?:-[{_SOUND}]{{1,6}})?(?:[·•・‧]
 _NOBODY = "Sir|Madam|All|Team|Customer|Colleague|Friend|Valued|Hiring|Mr|Mrs|Ms|Miss|Dr|Prof|Santa|Dear|Diary|God|Lord"
 _ADDRESSED = re.compile(rf" ?(?!(?:{_NOBODY})(?![a-z]))([A-Z][A-Za-zÀ-ÿ'’-]+(?: (?:[A-Z]\. )?[A-Z][A-Za-zÀ-ÿ'’-]+)?)")
 _CLOSED = re.compile(  # the line below Kind regards,
-    r",?[ \t]*\r?\n\s{0,4}(?![^\n]*(?:Team|Service|Support|Department|Office|Desk|Group|Manager|Engineer))([A-Z][A-Za-zÀ-ÿ'’-]+(?: [A-Z]\.)?(?: [A-Z][A-Za-zÀ-ÿ'’-]+){1,2})[ \t]*(?=\r?\n|\Z)"
+    r",?[ \t]*\r?\n\s{0,4}(?![^\n]*(?:Team|Service|Support|Department|Office|Desk|Group|Manager|Engineer))"
+    r"([A-Z][A-Za-zÀ-ÿ'’-]+(?: [A-Z]\.)?(?: [A-Z][A-Za-zÀ-ÿ'’-]+){1,2})[ \t]*(?=\r?\n|\Z)"
 )
 _DOTS = re.compile("[·•・‧]")
 
