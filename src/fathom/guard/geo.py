@@ -36,7 +36,7 @@ _LETTERED = re.compile(
 _VALUE = re.compile(rf"[\"']? ?[:=是为]? ?[\"']?({_DEGREES})(?![0-9]|\.[0-9])")
 
 _LONGEST = 80  # characters of a pair of coordinates
-_LETTER = re.compile(r"\.[0-9]{2,12}°? ?[NSEW,;]")
+_LETTER = re.compile(r"\.[0-9]{2,12}°?[,;]? ?[NSEW]")
 
 
 def find(page: Page) -> Iterator[Found]:
