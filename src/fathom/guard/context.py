@@ -33,10 +33,9 @@ def _read() -> dict[str, list[str]]:
 
 WORDS = _read()
 _COMMA = re.compile("[,，、]")
-_ABBREVIATED = "".join(
-    rf"(?<!{word})" for word in (r"\bno", r"\bnr", r"\bph", "num", "tel", "lic", "reg", "mob", "cct")
-)
-_BREAK = re.compile(rf"[。；！？!?\n]|; |{_ABBREVIATED}\. |[0-9]{{4}}", re.IGNORECASE)
+_ABBREVIATED = (r"\bno", r"\bnr", r"\bph", "num", "tel", "lic", "reg", "mob", "cct")  # their dot ends no sentence
+_SENTENCE = r"\. " + "".join(rf"(?<!{word}\. )" for word in _ABBREVIATED)
+_BREAK = re.compile(rf"[。；！？!?\n]|; |{_SENTENCE}|[0-9]{{4}}", re.IGNORECASE)
 
 
 class Labels:
