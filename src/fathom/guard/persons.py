@@ -33,7 +33,16 @@ _TIBETAN = (
     "央宗 曲桑 丹巴 泽仁 泽旺 才让 才旦 南杰 加措 嘉措 坚赞 卓拉 梅朵 拉珍"
 )
 _CLOSINGS = "regards|sincerely|faithfully|yours truly|cheers|many thanks|warmly|cordially|signed by|best wishes"
+# Surnames that are hardly anything else, and words that begin with one all the same.
+_PLAIN = "王李张刘陈杨赵吴周徐孙朱胡郭林罗郑梁谢宋唐韩邓冯曹彭肖董潘袁蔡蒋杜吕卢姚沈崔谭陆廖韦贾邹邱薛闫郝龚邵覃戴孔马"
+_WORDS = (
+    "周末|周[一二三四五六日天年边围期].?|林[业区地场].?|宋[体代朝].?|唐[代朝诗].?|"
+    "王[国者子牌].?|陆[地军续].?|李子|谢谢.?|马[上路车桶虎].?|胡[同须椒].?"
+)
+_ALONE = re.compile(rf"\s*(?!(?:{_WORDS})\s*\Z)([{_PLAIN}][{_HAN}]{{1,2}})\s*")  # a text or a cell that is a name
+_CALLED = re.compile(rf"(?:是)?(?!{_WORDS})([{_PLAIN}][{_HAN}]{{1,2}})(?![{_HAN}·•・‧])")
 WORDS = {
+    "person_called": ["我叫", "名叫", "他叫", "她叫", "名字叫", "名字是", "真名", "本名"],
     "person_closing": _CLOSINGS.split("|"),
     "person_label": _LABELS.split(),
     "person_title": _TITLES.split("|"),
@@ -74,6 +83,11 @@ def find(page: Page) -> Iterator[Found]:
     for first, second in pairwise(parts):
         if first.end == second.start:
             yield Found(first.start, second.end, "PERSON", 0.85)
+    if (match := _ALONE.fullmatch(text)) is not None:
+        yield Found(*match.span(1), "PERSON", 0.6)
+    for called in page.words.get("person_called", ()):
+        if (match := _CALLED.match(text, called.end)) is not None:
+            yield Found(*match.span(1), "PERSON", 0.75)
     for closing in page.words.get("person_closing", ()):
         if (match := _CLOSED.match(text, closing.end)) is not None:
             yield Found(*match.span(1), "PERSON", 0.8)
