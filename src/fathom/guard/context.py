@@ -64,16 +64,12 @@ class Labels:
         reach over a comma (订单没到，请打13800138000)."""
         names = []
         i = bisect_right(self._ends, start) - 1
-        limit = start - BEFORE
-        breaks = None
+        limit, clear = start - BEFORE, start  # no break begins from ``clear`` on
         while i >= 0 and self._ends[i] >= limit:
-            if breaks is None:  # the last break before the number
-                breaks = limit
-                for match in _BREAK.finditer(self._text, max(0, limit), start):
-                    breaks = match.end()
             label_end, _, name = self._before[i]
-            if label_end < breaks:
+            if _BREAK.search(self._text, label_end, min(start, clear + 3)):
                 break
+            clear = label_end
             if not near or name != AGAINST or not _COMMA.search(self._text, label_end, start):
                 names.append(name)
             i -= 1
