@@ -28,6 +28,7 @@ _TEXTS = {  # zh, en
     "type": ("类型", "Type"),
     "count": ("次数", "Count"),
     "score": ("把握", "Certainty"),
+    "stayed": ("在本机被拒绝，没有发出任何内容。", "Turned away here: nothing left."),
     "nothing": ("未发现个人信息，原样发出。", "Nothing personal was found; it left as it was."),
     "leaked": ("回答中有请求未提供的个人信息：", "In the answer, not supplied by the request: "),
     "omitted": ("另有 {count} 个字符未保留", "{count} more characters are not kept"),
@@ -86,7 +87,8 @@ def privacy_page(records: Sequence[Record], kept: int, upstream: str, *, zh: boo
         facts.append(f"{record.took_s:.2f} s")
         head = f"<code>/v1{escape(record.route)}</code>" + "".join(f"<span>{fact}</span>" for fact in facts if fact)
         head += f'<span class="n">{masked} {say("masked")}</span>'
-        parts = [_table(record.found) if record.found else f"<p><small>{say('nothing')}</small></p>"]
+        empty = say("nothing" if record.size else "stayed")
+        parts = [_table(record.found) if record.found else f"<p><small>{empty}</small></p>"]
         if record.leaks:
             kinds = ", ".join(f"{type} × {count}" for type, count in sorted(record.leaks.items()))
             parts.append(f'<p class="leak">{say("leaked")}{escape(kinds)}</p>')
