@@ -323,31 +323,39 @@ _TAX_CHECKS = 64  # numbers checked in one page: a check takes up to 0.3 ms; of 
 
 def _tax_ids(page: Page) -> Iterator[Found]:
     text, checked = page.text, 0
-    for _, end in page.labels.named("TAX_ID"):
-        if not page.has_number(end, end + _REACH):
-            continue
-        join = _JOINED.match(text, end)
-        at = join.end() if join else end
-        for pattern in (_TAX_VALUE, _SPREAD):
-            value = pattern.match(text, at)
-            if value is None or len(value[0]) > 24 or sum(map(str.isdigit, value[0])) < 5:
-                continue
+    for label, end in page.labels.named("TAX_ID"):
+        for start, stop in _tax_candidates(page, label, end):
             checked += 1
-            if checked > _TAX_CHECKS or any(_is_valid(module, value[0]) for module in _TAX_MODULES):
-                yield Found(at, value.end(), "TAX_ID", 0.9)
+            if checked > _TAX_CHECKS or any(_is_valid(module, text[start:stop]) for module in _TAX_MODULES):
+                yield Found(start, stop, "TAX_ID", 0.9)
                 break
     for start, end, digits in page.runs:
         if digits < 7:
             continue
-        for match in _TAX_PREFIX.finditer(page.plain, start, end):
+        for match in _TAX_PREFIX.finditer(page.plain, max(0, start - 4), end):
             checked += 1
-            module = {"CH": "ch.vat", "GB": "gb.vat"}.get(match[0][:2], "eu.vat")
+            module = {"CH": "ch.uid", "GB": "gb.vat"}.get(match[0][:2], "eu.vat")
             if checked > _TAX_CHECKS or _is_valid(module, match[0]):
                 yield Found(*match.span(), "TAX_ID", 0.7)
         for match in _TAX_FORM.finditer(text, start, end):
             checked += 1
             if checked > _TAX_CHECKS or _is_valid("br.cpf", match[0]):
                 yield Found(*match.span(), "TAX_ID", 0.8)
+
+
+def _tax_candidates(page: Page, label: int, end: int) -> Iterator[tuple[int, int]]:
+    """What may be the number that belongs to the label from ``label`` to ``end``: behind it, or before."""
+    text = page.text
+    if page.has_number(end, end + _REACH):
+        join = _JOINED.match(text, end)
+        at = join.end() if join else end
+        for pattern in (_TAX_VALUE, _SPREAD):
+            value = pattern.match(text, at)
+            if value is not None and len(value[0]) <= 24 and sum(map(str.isdigit, value[0])) >= 5:
+                yield value.span()
+    run = page.number_before(label)
+    if run is not None and label - run[1] <= _REACH_BACK and _JOINED_BACK.fullmatch(text, run[1], label):
+        yield max(run[0], run[1] - 24), run[1]
 
 
 def _is_valid(module: str, number: str) -> bool:
