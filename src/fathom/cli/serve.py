@@ -69,8 +69,10 @@ def serve(
         privacy_page=privacy_page or None,
     )
     if upstream is not None:
-        if dummy is not None:
-            raise FathomError("parameter_invalid", param="--upstream", problem="not together with a model")
+        local = (model != "mini", dummy, dtype != "auto", cache_dtype != "auto", context, threads, max_queue != 16)
+        if any(local):
+            problem = "not together with options of a model that runs here"
+            raise FathomError("parameter_invalid", param="--upstream", problem=problem)
         key = read_api_key(api_key_file)
         raise typer.Exit(run_gateway(upstream, asked, host=host, port=port, api_key=key, limits=limits))
     for name, value in asked._asdict().items():
