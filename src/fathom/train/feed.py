@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.batches import Batch
+from ..data.batches import Batches
 from .network import Micro
 
-__all__ = ["Feed", "Source"]
+__all__ = ["Feed"]
 
 _AHEAD = 3  # steps
-
-
-class Source(Protocol):
-    """What gives batches: a pure function of (phase, step within the phase), called from one thread at a time."""
-
-    def batch(self, phase: int, step: int) -> Batch: ...
 
 
 class Feed:
@@ -30,7 +23,7 @@ class Feed:
     The number of ends is a power of two that only grows, so that shapes stay static.
     """
 
-    def __init__(self, source: Source, micro_tokens: int, device: torch.device, *, ends: bool) -> None:
+    def __init__(self, source: Batches, micro_tokens: int, device: torch.device, *, ends: bool) -> None:
         self._source, self._micro_tokens, self._device, self._ends = source, micro_tokens, device, ends
         self._room = 0
         self._pool = ThreadPoolExecutor(1, "fathom-feed")
