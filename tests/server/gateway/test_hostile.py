@@ -240,3 +240,10 @@ def test_two_requests_at_once_never_share_a_vault() -> None:
                 return [reply.json()["choices"][0]["message"]["content"] for reply in replies]
 
         assert asyncio.run(both()) == [f"我叫张伟，手机号138001380{i:02}" for i in range(16)]
+
+
+@pytest.mark.parametrize("name", ["%2e%2e/files", "a/%2e%2e/%2e%2e/files", "%2e%2e/%2e%2e/admin", "%2e"])
+def test_the_name_of_a_model_leads_nowhere_else_at_the_upstream(name: str) -> None:
+    with gateway(lambda *_: whole({})) as (url, upstream):
+        assert httpx.get(f"{url}/v1/models/{name}").status_code == 400
+        assert not upstream.heads

@@ -55,7 +55,6 @@ def create_gateway(settings: Settings, masker: Masker) -> FastAPI:
     app.add_api_route("/health", _health, methods=["GET"])
     app.add_api_route("/metrics", _metrics, methods=["GET"], response_class=PlainTextResponse)
     app.add_api_route("/version", _version, methods=["GET"])
-    app.include_router(mask.router)
     own = {"/privacy": _privacy_page, "/api/v1/privacy": _privacy} if settings.page_token is not None else {}
     for path, route in own.items():
         app.add_api_route(path, route, methods=["GET"], response_model=None)

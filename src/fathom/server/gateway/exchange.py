@@ -211,6 +211,8 @@ async def stored(request: Request, answer_id: str) -> Response:
 async def pass_through(request: Request, path: str) -> Response:
     """What holds no text of the user's: the list of models."""
     gateway: Gateway = request.app.state.gateway
+    if not {".", ".."}.isdisjoint(path.split("/")):  # httpx would resolve them: any path there, with the operator's key
+        raise FathomError("parameter_invalid", param="model", problem="no part of a model's name is . or ..")
     headers = gateway.upstream.headers(request.headers, anthropic="anthropic-version" in request.headers)
 
     async def ask() -> Response:
