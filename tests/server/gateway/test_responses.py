@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
+import httpx
 import openai
 import pytest
 
 from fathom.guard import Masker
 from scripted_echo import echo
-from scripted_upstream import gateway
+from scripted_upstream import Answer, gateway
 
 SAID = "我叫张伟，手机号13800138000，邮箱 zhang.wei@corp.example.cn。"
 VALUES = ["张伟", "13800138000", "zhang.wei@corp.example.cn"]
@@ -167,3 +168,17 @@ def test_texts_to_embed_leave_masked_and_ids_are_refused(live) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         client.embeddings.create(model="echo", input=[[1, 2]])
     assert caught.value.code == "tokens_refused"
+
+
+def test_the_vault_of_an_answer_is_its_owners_alone(tmp_path) -> None:
+    told = json.dumps({"error": {"message": "no model `⟦PHONE_1⟧`"}}).encode()
+    answers = iter([Answer([b'{"id": "resp_a"}']), Answer([told], status=404)])
+    with gateway(lambda *_: next(answers), vault_dir=tmp_path, vault_key=b"k" * 32) as (url, _):
+
+        def ask(key: str, **body: str) -> httpx.Response:
+            sent = {"model": "⟦PHONE_1⟧", "input": "手机号13800138000", **body}
+            return httpx.post(f"{url}/v1/responses", json=sent, headers={"authorization": f"Bearer {key}"})
+
+        assert ask("one").status_code == 200
+        assert ask("two", input="hi", previous_response_id="resp_a").status_code == 400
+        assert ask("one", input="hi", previous_response_id="resp_a").status_code == 404

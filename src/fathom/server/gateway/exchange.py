@@ -34,7 +34,7 @@ from .gateway import Gateway
 from .privacy import Record
 from .sse import Parser, dumps
 from .streams import ChoiceStream, MessageStream, ResponseStream, Stream, StreamOf, anthropic_error
-from .upstream import passed_back
+from .upstream import owner_of, passed_back
 
 __all__ = ["FORMATS", "Format", "forward", "pass_through", "stored"]
 
@@ -72,6 +72,7 @@ class Exchange:
     gateway: Gateway
     format: Format
     scope: Scope
+    owner: str  # whose answer this becomes
     vault: Vault = field(default_factory=Vault)
     sent: list[Told] = field(default_factory=list)
     answer: Answer | None = None
@@ -120,7 +121,7 @@ class Exchange:
 async def forward(request: Request, format: Format) -> Response:
     """Answers ``request`` by the upstream."""
     gateway: Gateway = request.app.state.gateway
-    exchange = Exchange(gateway, format, request.scope)
+    exchange = Exchange(gateway, format, request.scope, owner_of(request.headers))
     gateway.metrics.running.inc()
     response: Response | None = None
     try:
@@ -163,7 +164,7 @@ async def _prepared(exchange: Exchange, body: dict[str, Any]) -> bytes:
     started_s = time.perf_counter()
     if isinstance(body.get("model"), str):
         exchange.model = body["model"][:128]
-    exchange.vault = gateway.vault_for(format.path, body)
+    exchange.vault = gateway.vault_for(format.path, body, exchange.owner)
     exchange.dropped = [name for name in ("logprobs", "top_logprobs") if body.pop(name, None) not in (None, False)]
     asks_json = wants_json(body)
 
@@ -187,7 +188,8 @@ async def _prepared(exchange: Exchange, body: dict[str, Any]) -> bytes:
 async def stored(request: Request, answer_id: str) -> Response:
     """An answer that lies at the upstream (fetched, deleted, cancelled), un-masked with the vault that was kept."""
     gateway: Gateway = request.app.state.gateway
-    vault = gateway.kept_vault(answer_id, "response_id")
+    owner = owner_of(request.headers)
+    vault = gateway.kept_vault(answer_id, owner, "response_id")
     headers = gateway.upstream.headers(request.headers, anthropic=False)
     path = quote(request.url.path.removeprefix("/v1")) + _query(request, _PAGE)
 
@@ -197,7 +199,7 @@ async def stored(request: Request, answer_id: str) -> Response:
         if (value := parsed(raw)) is None:
             raise FathomError("upstream_broken", problem=f"no JSON, {len(raw)} bytes")
         if request.method == "DELETE" and answer.status_code < 400:
-            gateway.forget(answer_id)
+            gateway.forget(answer_id, owner)
         own = Answer(gateway.masker, vault, (), leaks="off", json=isinstance(value, dict) and wants_json(value))
         back = {**passed_back(answer.headers), "content-type": "application/json"}
         return Response(dumps(own.value(value)), answer.status_code, back)
@@ -262,7 +264,7 @@ async def _whole(exchange: Exchange, answer: httpx.Response, raw: bytes) -> Resp
         return Response(text, answer.status_code, {**headers, "x-content-type-options": "nosniff"})
     headers["content-type"] = "application/json"
     if isinstance(value, dict) and isinstance(value.get("id"), str) and answer.status_code < 400:
-        exchange.gateway.keep(exchange.format.path, value["id"], exchange.vault)
+        exchange.gateway.keep(exchange.format.path, value["id"], exchange.owner, exchange.vault)
     told = dumps(await _beside(raw, exchange.answer.value, value))
     if leaks := exchange.answer.leaks.found:
         headers["x-fathom-leaks"] = _counts(leaks)
@@ -324,7 +326,8 @@ class Relay(Response):
                 if out:
                     await write(b"".join(out))
             if not kept and stream.answer_id is not None:
-                gateway.keep(self._exchange.format.path, stream.answer_id, self._exchange.vault)
+                exchange = self._exchange
+                gateway.keep(exchange.format.path, stream.answer_id, exchange.owner, exchange.vault)
                 kept = True
         await write(b"".join(event.encode() for event in stream.end()))
 

@@ -62,7 +62,7 @@ class Gateway:
                 raise FathomError("parameter_invalid", param="--vault-dir", problem="needs a key, FATHOM_VAULT_KEY")
             self.vaults = VaultStore(settings.vault_dir, settings.vault_key, settings.vault_ttl_s)
 
-    def vault_for(self, path: str, body: Mapping[str, Any]) -> Vault:
+    def vault_for(self, path: str, body: Mapping[str, Any], owner: str) -> Vault:
         """A new vault, or the one of the answer that this request goes on from. What lies at the upstream and was
         masked with another vault can't be told apart from what is masked now, so it is refused."""
         if path != "/responses":
@@ -79,22 +79,22 @@ class Gateway:
             return Vault()
         if not isinstance(earlier, str):
             raise FathomError("parameter_invalid", param="previous_response_id", problem="expected a string")
-        return self.kept_vault(earlier, "previous_response_id")
+        return self.kept_vault(earlier, owner, "previous_response_id")
 
-    def kept_vault(self, answer_id: str, param: str) -> Vault:
+    def kept_vault(self, answer_id: str, owner: str, param: str) -> Vault:
         """The vault of an earlier answer; ``param`` is what named it."""
         if self.vaults is None:
             raise _stateful(param)
-        return self.vaults.load(answer_id, param)
+        return self.vaults.load(answer_id, owner, param)
 
-    def forget(self, answer_id: str) -> None:
+    def forget(self, answer_id: str, owner: str) -> None:
         if self.vaults is not None:
-            self.vaults.forget(answer_id)
+            self.vaults.forget(answer_id, owner)
 
-    def keep(self, path: str, answer_id: str, vault: Vault) -> None:
+    def keep(self, path: str, answer_id: str, owner: str, vault: Vault) -> None:
         """Seals a vault for later requests, where that was asked for and has a use."""
         if self.vaults is not None and path == "/responses":
-            self.vaults.save(answer_id, vault)
+            self.vaults.save(answer_id, owner, vault)
 
 
 def _stateful(name: str) -> FathomError:

@@ -18,7 +18,7 @@ from ... import __version__
 from ...errors import FathomError
 from ..gate import is_loopback
 
-__all__ = ["LONGEST", "Timeouts", "Upstream", "passed_back"]
+__all__ = ["LONGEST", "Timeouts", "Upstream", "owner_of", "passed_back"]
 
 LONGEST = 64 * 2**20  # bytes of an answer that is no stream
 _SENT_ON = (  # of the client's headers: none of them says who or where the user is
@@ -132,6 +132,11 @@ def _named_failures() -> Iterator[None]:
         raise FathomError("upstream_timeout") from None
     except httpx.HTTPError as error:
         raise FathomError("upstream_broken", problem=f"the exchange broke off ({type(error).__name__})") from None
+
+
+def owner_of(client: Mapping[str, str]) -> str:
+    """Who asks, by the key that it brought."""
+    return next((client[name].removeprefix("Bearer ") for name in _KEYS if name in client), "")
 
 
 def passed_back(headers: httpx.Headers) -> dict[str, str]:

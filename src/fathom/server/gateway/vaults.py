@@ -1,6 +1,7 @@
 """Vaults that outlive their request, for answers that are stored at the upstream: sealed files that expire.
 
-The name of a file is a hash of the answer's id. What has expired is removed by the next sweep, whoever makes it.
+The name of a file is a hash of the answer's id and of its owner, the client's key: another client finds nothing. What
+has expired is removed by the next sweep, whoever makes it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from ...errors import FathomError
 from ...files import errors_of
 from ...guard import Vault
+from .sse import dumps
 
 __all__ = ["VaultStore"]
 
@@ -27,19 +29,19 @@ class VaultStore:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.sweep()
 
-    def save(self, answer_id: str, vault: Vault) -> None:
-        vault.save(self._path(answer_id), self._key, expires=datetime.now(UTC) + timedelta(seconds=self.ttl_s))
+    def save(self, answer_id: str, owner: str, vault: Vault) -> None:
+        vault.save(self._path(answer_id, owner), self._key, expires=datetime.now(UTC) + timedelta(seconds=self.ttl_s))
 
-    def load(self, answer_id: str, param: str) -> Vault:
+    def load(self, answer_id: str, owner: str, param: str) -> Vault:
         """The vault of an earlier answer; ``param`` is the field that named it."""
-        path = self._path(answer_id)
+        path = self._path(answer_id, owner)
         if not path.exists():
             problem = "what was masked for this answer is not kept here (any more); send the whole conversation again"
             raise FathomError("parameter_invalid", param=param, problem=problem)
         return Vault.load(path, self._key)
 
-    def forget(self, answer_id: str) -> None:
-        self._path(answer_id).unlink(missing_ok=True)
+    def forget(self, answer_id: str, owner: str) -> None:
+        self._path(answer_id, owner).unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Removes what has expired."""
@@ -49,5 +51,5 @@ class VaultStore:
                 if path.stat().st_mtime < oldest:
                     path.unlink()
 
-    def _path(self, answer_id: str) -> Path:
-        return self._folder / f"{hashlib.sha256(answer_id.encode()).hexdigest()[:40]}{_SUFFIX}"
+    def _path(self, answer_id: str, owner: str) -> Path:
+        return self._folder / f"{hashlib.sha256(dumps([answer_id, owner]).encode()).hexdigest()[:40]}{_SUFFIX}"
