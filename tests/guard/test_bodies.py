@@ -161,3 +161,33 @@ def test_json_mode_is_recognised_in_each_format() -> None:
     assert wants_json({"response_format": {"type": "json_object"}})
     assert wants_json({"text": {"format": {"type": "json_schema"}}})
     assert not wants_json({"response_format": {"type": "text"}, "text": "x"})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"customer_phone": 13812345678},
+        {"metadata": {"phone": 13812345678.0}},
+        {"tools": [{"parameters": {"properties": {"p": {"enum": [13812345678], "default": 13812345678}}}}]},
+        {"tools": [{"parameters": {"properties": {"p": {"pattern": "13812345678"}}}}]},
+        {"conversation": "13812345678"},
+        {"model": "13812345678"},
+        {"input": [{"type": "message", "id": "13812345678"}]},
+        {"name": "电话 13812345678"},
+    ],
+)
+def test_numbers_patterns_and_identifiers_that_are_personal_do_not_leave(body) -> None:
+    mask_body(body, MASKER, Vault())
+    assert "13812345678" not in json.dumps(body, ensure_ascii=False)
+
+
+def test_numbers_of_settings_and_ordinary_identifiers_stay() -> None:
+    body = {
+        "model": "deepseek-chat",
+        "seed": 13812345678,
+        "temperature": 0.7,
+        "tools": [{"type": "web", "name": "find_it"}],
+    }
+    sent = copy.deepcopy(body)
+    mask_body(sent, MASKER, Vault())
+    assert sent == body

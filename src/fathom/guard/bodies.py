@@ -58,6 +58,12 @@ _MEDIA = frozenset(
 )
 _SEALED = frozenset({"redacted_thinking"})  # types whose strings only the upstream can read
 _LONG_NUMBER = 10**6
+_SETTINGS = frozenset(  # keys of numbers that no person wrote
+    {"seed", "created", "created_at", "expires_at", "max_tokens", "max_completion_tokens", "max_output_tokens"}
+)
+_OPAQUE = frozenset({"signature", "encrypted_content"})
+_SUSPECT = re.compile(r"[^\x00-\x7f]|@|(?:[0-9][ -]?){7}")  # more than a word of the protocol
+_NAME = re.compile(r"[\w.:/-]{1,128}", re.ASCII)  # of a program
 _MEDIA_TEXT = frozenset({"filename", "title", "context"})
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$.-]{0,63}", re.ASCII)
 _ESCAPE = re.compile(r"(?:\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4})")
@@ -221,9 +227,11 @@ def _slots(value: Any, path: str, mode: str, label: str = "") -> Iterator[_Slot]
             place = f"{path}.*" if own else f"{path}.{key}".lstrip(".")
             if own:
                 yield _Slot(value, key, f"{path} (key)", "key")
-            if (mode != "data" and key in (_KEEP if mode == "protocol" else _SCHEMA_KEEP) and _is_plain(item)) or (
-                media and key not in _MEDIA_TEXT
-            ):
+            if media and key not in _MEDIA_TEXT:
+                continue
+            if mode != "data" and key in (_KEEP if mode == "protocol" else _SCHEMA_KEEP) and _is_plain(item):
+                if isinstance(item, str) and key not in _OPAQUE and _SUSPECT.search(item):
+                    yield _Slot(value, key, place, "text")
                 continue
             if not isinstance(item, str):
                 yield from _slots(item, place, (inner := _mode(mode, key, value)), key if inner == "data" else "")
@@ -239,7 +247,9 @@ def _slot(holder: dict[str, Any], key: str, place: str, mode: str) -> _Slot | No
         return _Slot(holder, key, place, "text")
     if key in _JSON_TEXT:
         return _Slot(holder, key, place, "json")
-    if holder.get("role", "tool") in ("tool", "function"):  # a program's name
+    if "role" not in holder:
+        return None if _NAME.fullmatch(holder[key]) else _Slot(holder, key, place, "text")
+    if holder["role"] in ("tool", "function"):  # a program's name
         return None
     return _Slot(holder, key, place, "name", "Name" if holder[key].isascii() else "姓名")
 
@@ -284,14 +294,17 @@ def _take_out(value: Any, policy: str, text_type: str, path: str = "", mode: str
 
 
 def _long_numbers(value: Any, masker: Masker, *, mode: str, label: str = "") -> None:
-    """Turns the integers of users' data that are personal into strings, in place."""
+    """Turns the numbers that are personal into strings, in place."""
     for key, item in list(_items(value)):
         inner, name = (_mode(mode, key, value), key) if isinstance(value, dict) else (mode, label)
-        if inner == "data" and type(item) is int and abs(item) >= _LONG_NUMBER:
-            if masker.find(str(item)) or any(span.end > len(name) + 2 for span in masker.find(f"{name}: {item}")):
-                value[key] = str(item)
-        else:
+        if type(item) not in (int, float):
             _long_numbers(item, masker, mode=inner, label=name)
+        elif inner == "data" or name not in _SETTINGS:
+            told = str(int(item)) if isinstance(item, float) and item.is_integer() else str(item)
+            if abs(item) < _LONG_NUMBER and (isinstance(item, int) or inner == "protocol"):
+                continue
+            if masker.find(told) or any(span.end > len(name) + 2 for span in masker.find(f"{name}: {told}")):
+                value[key] = told
 
 
 def _items(value: Any) -> Iterable[tuple[Any, Any]]:

@@ -37,19 +37,24 @@ class Answer:
         self.vault = vault
         self.leaks = LeakScan(leaks, masker, vault, lambda: [masker.unmask(text, vault) for text in sent])
         self.json = json
-        self._said: dict[str, str] = {}  # what a channel got and gave: events that repeat it say the same
+        self._said: dict[
+            tuple[str, bool], str
+        ] = {}  # what a channel, JSON or not, got: events that repeat it say the same
 
     def channel(self, name: str) -> Channel:
-        return Channel(self, json=name in JSON_TEXTS or (self.json and name in _OUTPUTS))
+        return Channel(self, json=self._is_json(name))
+
+    def _is_json(self, name: str) -> bool:
+        return name in JSON_TEXTS or (self.json and name in _OUTPUTS)
 
     def text(self, raw: str, name: str = "") -> str:
         """One whole text of a field ``name``."""
-        if (said := self._said.get(raw)) is not None:
+        if (said := self._said.get((raw, self._is_json(name)))) is not None:
             return said
         return self.channel(name).feed(raw, end=True)
 
-    def note(self, raw: str, said: str) -> None:
-        self._said[raw] = said
+    def note(self, raw: str, said: str, *, json: bool) -> None:
+        self._said[raw, json] = said
 
     def value(self, value: Any, name: str = "", *, free: bool = False) -> Any:
         """A JSON value with all its texts as the client shall read them. ``free``: an object of the user's own, in
@@ -79,7 +84,7 @@ class Channel:
     def __init__(self, answer: Answer, *, json: bool) -> None:
         self._window = Window(answer.leaks, json=json)
         self._unmasker = Unmasker(answer.vault, json=json)
-        self._answer = answer
+        self._answer, self._json = answer, json
         self._got: list[str] = []
         self._gave: list[str] = []
 
@@ -92,5 +97,5 @@ class Channel:
     def close(self) -> str:
         """What waited."""
         rest = self.feed("", end=True)
-        self._answer.note("".join(self._got), "".join(self._gave))
+        self._answer.note("".join(self._got), "".join(self._gave), json=self._json)
         return rest

@@ -162,8 +162,6 @@ async def _prepared(exchange: Exchange, body: dict[str, Any]) -> bytes:
     """The body as it is sent on; fills in what is known of it."""
     gateway, format = exchange.gateway, exchange.format
     started_s = time.perf_counter()
-    if isinstance(body.get("model"), str):
-        exchange.model = body["model"][:128]
     exchange.vault = gateway.vault_for(format.path, body, exchange.owner)
     exchange.dropped = [name for name in ("logprobs", "top_logprobs") if body.pop(name, None) not in (None, False)]
     asks_json = wants_json(body)
@@ -171,6 +169,8 @@ async def _prepared(exchange: Exchange, body: dict[str, Any]) -> bytes:
     def mask() -> bytes:
         exchange.cleaned = inbound(body, list(body), gateway.settings.limits)
         exchange.sent = mask_body(body, gateway.masker, exchange.vault, attachments=gateway.settings.attachments)
+        if isinstance(body.get("model"), str):
+            exchange.model = body["model"][:128]  # masked, if somebody put a name there
         return dumps(body).encode()
 
     content = await asyncio.to_thread(mask) if _size(body) > _LONG else mask()
