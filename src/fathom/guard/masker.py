@@ -8,7 +8,7 @@ and in later calls with the same vault, also where its context would not have gi
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fathom.errors import FathomError
 
@@ -177,10 +177,10 @@ class Masking:
         for span in spans:
             if span.start < stop < span.end:
                 stop = span.end
-        spans = [replace(span, start=max(span.start, self._said)) for span in spans if self._said < span.end <= stop]
-        here = [replace(span, start=span.start - self._said, end=span.end - self._said) for span in spans]
+        spans = [span._replace(start=max(span.start, self._said)) for span in spans if self._said < span.end <= stop]
+        here = [span._replace(start=span.start - self._said, end=span.end - self._said) for span in spans]
         masked = self._masker._replaced_all([self._text[self._said : stop]], [here], self._vault)[0].text
-        there = [replace(span, start=span.start + self._before, end=span.end + self._before) for span in spans]
+        there = [span._replace(start=span.start + self._before, end=span.end + self._before) for span in spans]
         cut = max(0, stop - BEFORE)
         self._text, self._said, self._before = self._text[cut:], stop - cut, self._before + cut
         return Masked(masked, there, self._vault)

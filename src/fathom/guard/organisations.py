@@ -53,9 +53,11 @@ def find(page: Page) -> Iterator[Found]:
     text = page.text
     done = 0
     for form in page.words.get("organisation_form", ()):
+        if form.start < done:
+            continue
         proper = text[form.start + 1].isupper() or text[form.start + 1 : form.end] == "plc"
         letter = text[max(0, form.start - 2) : form.start - 1].isspace()  # a name of one letter is none
-        if form.start < done or letter or not proper or text[form.end : form.end + 1].isalnum():
+        if letter or not proper or text[form.end : form.end + 1].isalnum():
             continue
         if text[form.start + 1 : form.end] in ("Center", "Centre") and _CENTER.search(text, done, form.start) is None:
             continue
@@ -70,9 +72,12 @@ def find(page: Page) -> Iterator[Found]:
         around = text[max(0, known.start - 1) : known.start] + text[known.end : known.end + 1]
         if text[known.start].isupper() and not (around.isascii() and any(c.isalnum() for c in around)):
             yield Found(known.start, known.end, "ORGANISATION", 0.91)
+    done = 0
     for of in page.words.get("organisation_of", ()):
-        match = _OF.match(text, of.end)
-        if match and text[of.start].isupper() and not text[max(0, of.start - 1) : of.start].isalpha():
+        if of.start < done or not text[of.start].isupper() or text[max(0, of.start - 1) : of.start].isalpha():
+            continue
+        if (match := _OF.match(text, of.end)) is not None:
+            done = match.end()
             yield Found(of.start, match.end() - (text[match.end() - 1] == "."), "ORGANISATION", 0.92)
 
 
@@ -98,7 +103,8 @@ def _first(text: str, at: int, least: int) -> int:
             break
     while (skipped := _NOT_FIRST.match(text, start, at)) is not None:
         start = skipped.end()
-    return at if _NOT_FIRST.fullmatch(text[start:at].rstrip(",") + " ") else start
+    alone = at - start < 12 and _NOT_FIRST.fullmatch(text[start:at].rstrip(",") + " ")  # none of these words is longer
+    return at if alone else start
 
 
 def _end(text: str, end: int, sure: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Span", "disjoint"]
 
@@ -11,8 +11,7 @@ _NAMES = frozenset({"PERSON", "ORGANISATION"})
 _SURER = 0.2
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(NamedTuple):
     """One entity: ``text[start:end]`` in code points of the original text, its type, and how sure we are (0 to 1)."""
 
     start: int
