@@ -103,6 +103,7 @@ _REACH = 40  # characters from a label within which its value begins
 _REACH_BACK = 12  # and between a value and the label behind it
 _JOINED = re.compile(_JOIN, re.IGNORECASE)
 _SPREAD = _pattern(_LOOSE)
+_FIRST_NUMBER = re.compile(r"[^0-9A-Za-z.;!?。；！？\n](?:[a-z]+[ :,-]+)*[0-9]", re.IGNORECASE)
 _SEPARATORS = re.compile("[^0-9A-Za-z]+")
 _WORD_FIRST = re.compile("[A-Za-z]?[a-z]+ ")  # In 1980
 _SPACED = re.compile(r"(?:[A-Z]{1,3} ?)?[0-9]{1,8}(?: [0-9]{1,4}){1,9}(?![0-9A-Za-z]|[-/.:][0-9]| ?[年月日])")
@@ -348,11 +349,14 @@ def _tax_candidates(page: Page, label: int, end: int) -> Iterator[tuple[int, int
     text = page.text
     if page.has_number(end, end + _REACH):
         join = _JOINED.match(text, end)
-        at = join.end() if join else end
-        for pattern in (_TAX_VALUE, _SPREAD):
-            value = pattern.match(text, at)
-            if value is not None and len(value[0]) <= 24 and sum(map(str.isdigit, value[0])) >= 5:
-                yield value.span()
+        starts = [join.end() if join else end]
+        if (first := _FIRST_NUMBER.search(text, end, end + _REACH)) is not None:  # ABN of the company: 51 824 ...
+            starts.append(first.end() - 1)
+        for at in dict.fromkeys(starts):
+            for pattern in (_TAX_VALUE, _SPACED, _SPREAD):
+                value = pattern.match(text, at)
+                if value is not None and len(value[0]) <= 24 and sum(map(str.isdigit, value[0])) >= 5:
+                    yield value.span()
     run = page.number_before(label)
     if run is not None and label - run[1] <= _REACH_BACK and _JOINED_BACK.fullmatch(text, run[1], label):
         yield max(run[0], run[1] - 24), run[1]
