@@ -20,7 +20,9 @@ import re
 import statistics
 import subprocess
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -96,7 +98,9 @@ def gateway(behind: str) -> Iterator[str]:
         try:
             assert process.stderr is not None
             lines = iter(process.stderr.readline, "")
-            yield next(found[1] for line in lines if (found := re.search(r"OPENAI_BASE_URL=(\S+)", line)))
+            url = next(found[1] for line in lines if (found := re.search(r"OPENAI_BASE_URL=(\S+)", line)))
+            threading.Thread(target=deque, args=(lines, 0), daemon=True).start()  # a log nobody reads fills its pipe
+            yield url
         finally:
             process.kill()
 
