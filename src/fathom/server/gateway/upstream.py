@@ -24,6 +24,7 @@ LONGEST = 64 * 2**20  # bytes of an answer that is no stream
 _SENT_ON = (  # of the client's headers: none of them says who or where the user is
     *("anthropic-version", "anthropic-beta", "openai-beta", "openai-organization", "openai-project"),
 )
+_ROUTES = ("/completions", "/responses", "/embeddings", "/messages", "/models")
 _KEYS = ("authorization", "x-api-key", "api-key")
 _BACK = ("content-type", "retry-after", "retry-after-ms", "x-should-retry", "openai-processing-ms", "request-id")
 _BACK_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
@@ -54,6 +55,9 @@ class Upstream:
             problem = "a key stands in a file or in FATHOM_UPSTREAM_KEY, not in the address"
             raise FathomError("parameter_invalid", param="--upstream", problem=problem)
         path = parts.path.rstrip("/") or "/v1"
+        if path.endswith(_ROUTES):
+            problem = f"{path!r} ends with a route; give what stands before it"
+            raise FathomError("parameter_invalid", param="--upstream", problem=problem)
         self.url = f"{parts.scheme}://{parts.netloc}{path}"
         self.host = parts.hostname
         self.timeouts = timeouts
