@@ -109,7 +109,7 @@ def test_ctrl_c_exits_130() -> None:
 
 def test_ctrl_c_keeps_the_part_that_was_said(mini) -> None:
     command = [sys.executable, "-m", "fathom.cli", "chat", "-m", mini, "Tell me a long story.", "--max-tokens", "3000"]
-    command += ["--temperature", "2"]
+    command += ["--temperature", "2", "--seed", "1"]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as talk:
         said = talk.stdout.read(1)
         talk.send_signal(signal.SIGINT)
