@@ -43,6 +43,13 @@ class Upstream:
     def received(self) -> str:
         return b"\n".join([*self.heads, *self.bodies]).decode("utf-8", "replace")
 
+    def holds_none_of(self, values: Sequence[str]) -> None:
+        """Masked names came, but none of ``values``, plain or as JSON escapes it."""
+        for value in values:
+            assert value not in self.received
+            assert json.dumps(value)[1:-1] not in self.received
+        assert "⟦PERSON_1⟧" in self.received
+
     async def __call__(self, scope, receive, send) -> None:
         if scope["type"] == "lifespan":
             while (message := await receive())["type"]:

@@ -28,13 +28,6 @@ def ask(client, content=SAID, **options):
     )
 
 
-def nothing_left(upstream) -> None:
-    for value in VALUES:
-        assert value not in upstream.received
-        assert json.dumps(value)[1:-1] not in upstream.received
-    assert "⟦PERSON_1⟧" in upstream.received
-
-
 def check(message, said: str) -> None:
     thinking, text, call = message.content
     assert (thinking.thinking, thinking.signature) == (f"think: {said}", "c2ln")
@@ -47,7 +40,7 @@ def check(message, said: str) -> None:
 def test_blocks_come_back_with_the_values_that_never_left(live) -> None:
     client, upstream = live
     check(ask(client, tools=TOOLS, system=[{"type": "text", "text": "Help 张伟."}]), SAID)
-    nothing_left(upstream)
+    upstream.holds_none_of(VALUES)
     assert b"sk-client" in upstream.heads[-1]
     assert b"anthropic-version: " in upstream.heads[-1]
 
@@ -58,7 +51,7 @@ def test_a_stream_adds_up_to_the_same_message(live, said) -> None:
     messages = [{"role": "user", "content": said}]
     with client.messages.stream(model="echo", max_tokens=99, messages=messages, tools=TOOLS) as streamed:
         check(streamed.get_final_message(), said)
-    nothing_left(upstream)
+    upstream.holds_none_of(VALUES)
 
 
 def test_what_a_block_holds_comes_before_its_end(live) -> None:
@@ -103,14 +96,14 @@ def test_the_history_leaves_masked_calls_and_results_too(live) -> None:
         model="echo", max_tokens=9, messages=messages, metadata={"user_id": "zhang.wei@corp.example.cn"}
     )
     assert reply.content[1].text == "so, 张伟?"
-    nothing_left(upstream)
+    upstream.holds_none_of(VALUES)
 
 
 def test_tokens_are_counted_of_the_masked_text(live) -> None:
     client, upstream = live
     count = client.messages.count_tokens(model="echo", messages=[{"role": "user", "content": SAID}])
     assert count.input_tokens == 3
-    nothing_left(upstream)
+    upstream.holds_none_of(VALUES)
 
 
 def test_pictures_are_refused_in_anthropics_shape_or_left_out(live) -> None:

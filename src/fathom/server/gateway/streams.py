@@ -6,6 +6,7 @@ an end that comes too early is an error the client can read.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,8 +20,8 @@ __all__ = ["ChoiceStream", "MessageStream", "ResponseStream", "Stream"]
 Path = tuple[str | int, ...]
 
 
-class Stream:
-    """What all formats share. ``usage`` and ``answer_id`` are what the upstream said so far."""
+class Stream(ABC):
+    """What all formats share. ``answer_id`` is the name the upstream gave its answer, once it said it."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
@@ -47,15 +48,17 @@ class Stream:
         if not self.is_complete:
             yield from self.failed(FathomError("upstream_broken", problem="its stream ended too early"))
 
+    @abstractmethod
     def failed(self, error: Exception) -> Iterator[Event]:
-        raise NotImplementedError
+        """``error`` as this format says it."""
 
+    @abstractmethod
     def _take(self, event: Event, data: dict[str, Any]) -> Iterator[Event]:
-        raise NotImplementedError
+        """What the client gets for an event that holds JSON."""
 
+    @abstractmethod
     def _rest(self) -> Iterator[Event]:
         """What all channels hold."""
-        raise NotImplementedError
 
     def _whole(self, event: Event, data: Mapping[str, Any]) -> Event:
         """An event without pieces of texts."""
