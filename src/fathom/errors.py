@@ -143,6 +143,12 @@ CODES: dict[str, Code] = {
         "{path} has no tokenizer; only calls with token ids work",
         "{path} 没有分词器；只能使用以 token id 为输入的调用",
     ),
+    "no_begin_token": Code(
+        400,
+        _REQUEST,
+        "the tokenizer of {path} has no token that begins or ends a text, so its first token has no probability",
+        "{path} 的分词器没有表示文本开头或结尾的 token，因此首个 token 没有概率",
+    ),
     "no_chat_template": Code(
         400, _REQUEST, "{path} has no chat template; use plain completion", "{path} 没有对话模板；请使用纯文本补全"
     ),
