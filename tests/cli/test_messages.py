@@ -35,7 +35,7 @@ def test_language_follows_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_message_is_used_and_every_used_one_exists() -> None:
-    text = "\n".join(path.read_text("utf-8") for path in SOURCES.glob("*.py") if path.name != "messages.py")
+    text = "\n".join(path.read_text("utf-8") for path in SOURCES.glob("*.py") if not path.stem.startswith("messages"))
     used = set(re.findall(r"[\"']((?:[a-z_]+\.)?[a-z_]+)[\"']", text))
     families = tuple(re.findall(r"f[\"']([a-z]+\.)\{", text))
     assert {key for key in MESSAGES if key not in used and not key.startswith(families)} == set()
