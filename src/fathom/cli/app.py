@@ -9,7 +9,7 @@ import typer
 
 from fathom import __version__
 
-from . import bench, chat, convert, data, doctor, mask, models, serve, trace, train
+from . import bench, chat, convert, data, doctor, eval, mask, models, serve, trace, train
 from .console import emit, plain
 from .messages import say
 
@@ -63,6 +63,10 @@ def build() -> Any:
     for name, verb in train.VERBS.items():
         group.command(name, help=say(f"train.{name}"))(verb)
     top.add_typer(group, name="train")
+    group = typer.Typer(help=say("eval"), context_settings=settings, **style)
+    for name, verb in eval.VERBS.items():
+        group.command(name, help=say(f"eval.{name}"))(verb)
+    top.add_typer(group, name="eval")
     top.command("trace", help=say("trace"))(trace.trace)
     top.command("doctor", help=say("doctor"))(doctor.doctor)
     return typer.main.get_command(top)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fathom.errors import language
 
 from .messages_guard import GUARD
+from .messages_train import TRAINING
 
 __all__ = ["MESSAGES", "say"]
 
@@ -135,84 +136,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "serve.key": ("File with the API key (or FATHOM_API_KEY).", "存放 API 密钥的文件（也可用 FATHOM_API_KEY）。"),
     "serve.ready": ("{model} at {url}/v1 (Ctrl-C ends)", "{model} 位于 {url}/v1（Ctrl-C 结束）"),
     **GUARD,
-    # train
-    "train": ("Train a model by a recipe; needs the extra [train].", "按配方训练模型；需要附加组件 [train]。"),
-    "train.pretrain": (
-        "Learn every token of the data, from new weights or a model's.",
-        "学习数据中的每个 token，从新权重或已有模型开始。",
-    ),
-    "train.sft": ("Fine-tune a model: only answers are learnt.", "微调模型：只学习回答。"),
-    "train.plot": (
-        "Draw a run as one page: loss, rate, expert load, throughput.",
-        "把一次训练画成一页：损失、学习率、专家负载、吞吐量。",
-    ),
-    "train.recipe": ("The run: model, data, phases, rate.", "训练内容：模型、数据、阶段、学习率。"),
-    "train.run": (
-        "Folder of the run; one that exists is continued. Default: runs/RECIPE.",
-        "训练所在文件夹；已存在则继续。默认 runs/配方名。",
-    ),
-    "train.set": (
-        "Change a key of the recipe, e.g. rate.peak=1e-3; may be given again.",
-        "修改配方中的一项，如 rate.peak=1e-3；可重复给出。",
-    ),
-    "train.minutes": (
-        "End this call after so many minutes, with a checkpoint; the same command goes on.",
-        "到此分钟数时保存检查点并结束本次调用；再次执行同一命令即继续。",
-    ),
-    "train.folder": ("Folder of the run.", "训练所在文件夹。"),
-    "train.out": ("Default: RUN/plot.html.", "默认 RUN/plot.html。"),
-    "train.finished": ("finished at step {step}: {path}", "已完成，第 {step} 步：{path}"),
-    "train.stopped": (
-        "stopped at step {step}: {path}; the same command goes on",
-        "停在第 {step} 步：{path}；再次执行同一命令即继续",
-    ),
-    "train.exported": ("the model: {path}", "模型：{path}"),
-    # data
-    "data": (
-        "Training data: build token sets, carry them to another machine.",
-        "训练数据：构建 token 集，带到另一台机器。",
-    ),
-    "data.build": (
-        "Make token sets and a data card from a recipe: read, clean, remove duplicates, hold out, tokenise.",
-        "按配方生成 token 集和数据卡：读取、清洗、去重、留出、分词。",
-    ),
-    "data.generate": (
-        "Make typed tasks whose answers are right by construction.",
-        "生成答案必然正确的类型化任务。",
-    ),
-    "data.family": (
-        "arithmetic, extract, grounded, lists, sums, tables or tools.",
-        "arithmetic、extract、grounded、lists、sums、tables 或 tools。",
-    ),
-    "data.examples": ("JSON lines with the conversations.", "写入对话的 JSON 行文件。"),
-    "data.count": ("How many, all different.", "多少条，互不相同。"),
-    "data.seed": ("Same seed, same tasks.", "种子相同，任务相同。"),
-    "data.language": ("zh or en; may be given again. Default: both, by turns.", "zh 或 en，可重复给出。默认两者交替。"),
-    "data.generating": ("making {what}", "生成 {what}"),
-    "data.made": ("{count} examples", "{count} 条"),
-    "data.pack": ("Pack token sets into compressed parts.", "把 token 集打包成若干压缩分卷。"),
-    "data.unpack": (
-        "Unpack parts, all at once or as they arrive; the last one completes and checks the sets.",
-        "解开分卷，可一次或陆续进行；最后一卷到齐后校验。",
-    ),
-    "data.recipe": ("What goes in, in which form, under which licence.", "写明数据来源、形式和许可的配方。"),
-    "data.out": (
-        "Folder for the token sets and the data card; it must not hold them yet.",
-        "存放 token 集和数据卡的文件夹。",
-    ),
-    "data.from": (
-        "Folder that the recipe's paths are looked for in. May be given again: the first that has a file counts.",
-        "查找配方中路径的文件夹。可重复给出，以先找到者为准。",
-    ),
-    "data.tokenizer": ("Model whose tokenizer and chat template are used.", "使用其分词器和对话模板的模型。"),
-    "data.sets": ("Folder of token sets.", "token 集所在的文件夹。"),
-    "data.parts": ("Folder of parts.", "分卷所在的文件夹。"),
-    "data.part_mb": ("Most MiB a part.", "每卷最多多少 MiB。"),
-    "data.building": ("building {what}", "构建 {what}"),
-    "data.packing": ("packing {what}", "打包 {what}"),
-    "data.unpacking": ("unpacking {what}", "解包 {what}"),
-    "data.missing": ("still missing: {parts}", "还缺：{parts}"),
-    "data.all": ("all", "合计"),
+    **TRAINING,
     # models, pull
     "models": ("List, show, verify and remove models.", "列出、查看、检查和删除模型。"),
     "models.list": ("List the models on this machine.", "列出本机上的模型。"),
@@ -466,6 +390,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "col.file": ("file", "文件"),
     "col.documents": ("documents", "文档"),
     "col.tokens": ("tokens", "token 数"),
+    "col.bits": ("bits per byte", "每字节比特数"),
+    "col.xz": ("xz -9", "xz -9"),
     "col.hash": ("SHA-256", "SHA-256"),
     "col.format": ("format", "格式"),
     "col.size": ("size", "大小"),

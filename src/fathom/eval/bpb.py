@@ -1,0 +1,131 @@
+"""Bits per byte: how many bits a model needs a byte of a text, which compares across vocabularies and with compressors.
+
+The text is cut into windows of the model's context that do not overlap; in front of each stands BOS, once. The nats of
+every text token over ln 2 and over the bytes of the file: nothing is left out, and BOS itself is not counted.
+"""
+
+from __future__ import annotations
+
+import codecs
+import lzma
+import math
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ..errors import FathomError
+from ..files import errors_of
+from ..llm import LLM
+from ..text.tokenizer import Tokenizer
+from .likelihood import begin_token, loglikelihoods
+
+__all__ = ["BitsPerByte", "bits_per_byte", "encoded"]
+
+Report = Callable[[int, int], None]  # bytes done, bytes in all
+BLOCK = 1 << 20  # bytes read at once
+LONGEST = 8 * BLOCK  # characters that are encoded at once where no line ends
+SIDE_BY_SIDE = 16  # windows
+_WHOLE_LINES = re.compile(r".*\n(?=\S)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class BitsPerByte:
+    """Of one file. ``tokens`` are those of the text, ``context`` those of a window with its BOS, ``xz`` is what
+    ``xz -9`` needs a byte, its header included."""
+
+    path: str
+    bits_per_byte: float
+    xz: float
+    bytes: int
+    tokens: int
+    windows: int
+    context: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def bits_per_byte(
+    llm: LLM, path: str | Path, *, context: int | None = None, report: Report | None = None
+) -> BitsPerByte:
+    """Reads a UTF-8 file as plain text: control tokens spelled out in it are text like any other.
+
+    Memory is bounded, whatever the size of the file. Raises ``file_unreadable`` (also for an empty one), ``encoding``,
+    ``no_tokenizer``, and ``parameter_invalid`` where ``context`` is not in 2..the model's context.
+    """
+    path, began = Path(path), time.monotonic()
+    context = llm.context_length if context is None else context
+    if not 2 <= context <= llm.context_length:
+        problem = f"{context} is not in 2..{llm.context_length}, the model's context"
+        raise FathomError("parameter_invalid", param="context", problem=problem)
+    begin = begin_token(llm)
+    size, packed = _checked(path)
+    windows = _windows(encoded(llm.tokenizer, path), context - 1)
+    nats, tokens, count, done = 0.0, 0, 0, 0
+    while batch := list(islice(windows, SIDE_BY_SIDE)):
+        nats -= sum(total for total, _ in loglikelihoods(llm, [([begin], window) for window in batch]))
+        tokens, count = tokens + sum(map(len, batch)), count + len(batch)
+        done += sum(len(llm.tokenizer.token_bytes(token)) for window in batch for token in window)
+        if report:
+            report(min(done, size), size)
+    bits, seconds = nats / math.log(2) / size, round(time.monotonic() - began, 3)
+    return BitsPerByte(str(path), bits, 8 * packed / size, size, tokens, count, context, seconds)
+
+
+def encoded(tokenizer: Tokenizer, path: Path) -> Iterator[list[int]]:
+    """The ids of a UTF-8 file, piece by piece: the same as of the whole text at once.
+
+    It is cut before lines that begin with no space, which is where the pre-tokenizers of the family (and GPT's) cut
+    anyway; only where none begins in 8 MiB is it cut elsewhere.
+    """
+    decoder, rest = codecs.getincrementaldecoder("utf-8")(), ""
+    with errors_of(path), path.open("rb") as file:
+        while block := file.read(BLOCK):
+            rest += decoder.decode(block)
+            lines = _WHOLE_LINES.match(rest)
+            end = lines.end() if lines else len(rest) if len(rest) > LONGEST else 0
+            if end:
+                yield tokenizer.encode(rest[:end])
+                rest = rest[end:]
+    yield tokenizer.encode(rest)
+
+
+def _windows(pieces: Iterable[list[int]], length: int) -> Iterator[list[int]]:
+    rest: list[int] = []
+    for ids in pieces:
+        rest += ids
+        whole = len(rest) // length * length
+        yield from (rest[at : at + length] for at in range(0, whole, length))
+        rest = rest[whole:]
+    if rest:
+        yield rest
+
+
+def _checked(path: Path) -> tuple[int, int]:
+    """Bytes of the file, and what xz makes of them; whatever makes it no text is an error before the model works."""
+    if path.exists() and not path.is_file():
+        raise FathomError("file_unreadable", path=path, problem="it is no regular file")
+    decoder, packer = codecs.getincrementaldecoder("utf-8")(), lzma.LZMACompressor(preset=9)
+    size = packed = 0
+    with errors_of(path), path.open("rb") as file:
+        while block := file.read(BLOCK):
+            _decode(decoder, block, path, size)
+            packed += len(packer.compress(block))
+            size += len(block)
+    if not size:
+        raise FathomError("file_unreadable", path=path, problem="it is empty")
+    _decode(decoder, b"", path, size, final=True)
+    return size, packed + len(packer.flush())
+
+
+def _decode(decoder: codecs.IncrementalDecoder, block: bytes, path: Path, before: int, *, final: bool = False) -> None:
+    carried = len(decoder.getstate()[0])  # bytes of a character that the last block cut
+    try:
+        decoder.decode(block, final)
+    except UnicodeDecodeError as error:
+        raise FathomError("encoding", where=path, offset=before - carried + error.start) from None
