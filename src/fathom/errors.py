@@ -158,6 +158,18 @@ CODES: dict[str, Code] = {
     "encoding": Code(
         400, _REQUEST, "{where} is not valid UTF-8 (byte {offset})", "{where} 不是有效的 UTF-8（第 {offset} 字节）"
     ),
+    "encoding_wrong": Code(
+        400,
+        _REQUEST,
+        "{where} is not valid {encoding} (byte {offset}); --encoding names another one",
+        "{where} 不是有效的 {encoding}（第 {offset} 字节）；可用 --encoding 指定其他编码",
+    ),
+    "encoding_likely": Code(
+        400,
+        _REQUEST,
+        "{where} is not UTF-8 (byte {offset}) but seems to be {likely}: give --encoding {likely}",
+        "{where} 不是 UTF-8（第 {offset} 字节），看起来是 {likely}：请加上 --encoding {likely}",
+    ),
     # requests
     "data_invalid": Code(400, _REQUEST, "training data, {source}: {problem}", "训练数据 {source}：{problem}"),
     "data_line": Code(400, _REQUEST, "{path}, line {line}: {problem}", "{path} 第 {line} 行：{problem}"),

@@ -11,12 +11,14 @@ import stat
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import fathom.cli.mask_files as files
+import fathom.cli.mask_source as sources
 from fathom.cli.mask_records import Csv, Jsonl
 from fathom.guard import Masker, Vault
 from fathom.guard.keyfile import vault_key
@@ -90,6 +92,12 @@ def test_operators_types_patterns_and_lists_of_the_user(fathom, file, tmp_path):
     options = ["--dictionary", tmp_path / "words", "--allow", tmp_path / "allow", "--pattern", "CUSTOM=ORD-[0-9]+"]
     done = fathom("mask", path, *options, "--operator", "redact", "--operator", "PHONE=partial", "--types", "PHONE")
     assert done.out == "[CUSTOM]的[PERSON] [CUSTOM] 13812345678 139****5678 a@b.cn"
+
+
+def test_the_threshold_says_how_sure_a_finding_must_be(fathom, file):
+    path = file("电话13812345678，编号 021-55512345")
+    assert fathom("mask", path, "--threshold", "0.9").out == "电话⟦PHONE_1⟧，编号 021-55512345"
+    assert fathom("mask", path, "--threshold", "0.2").out == "电话⟦PHONE_1⟧，编号 ⟦PHONE_2⟧"
 
 
 def test_hashes_are_the_same_under_the_same_key_and_no_other(fathom, file, monkeypatch):
@@ -201,9 +209,9 @@ PIECES = [*'⟦⟧1"\\/\n电\ud800😀', "13812345678 "]
 def back(written: str, form) -> str:
     """Masked with a vault and restored, without a file."""
     masked, again, vault = io.StringIO(newline=""), io.StringIO(newline=""), Vault()
-    source = files.Source(io.BytesIO(written.encode()), "a")
+    source = sources.Source(io.BytesIO(written.encode()), "a")
     files.mask_records(source, form(), MASKER, vault, masked.write, files.Tally(), keep=True)
-    files.restore(files.Source(io.BytesIO(masked.getvalue().encode()), "b"), form(), vault, again.write)
+    files.restore(sources.Source(io.BytesIO(masked.getvalue().encode()), "b"), form(), vault, again.write)
     return again.getvalue()
 
 
@@ -292,6 +300,59 @@ def test_broken_csv_is_named(fathom, file, data, columns, problem):
     assert problem in done.err
 
 
+# encodings
+
+ENCODED = pytest.mark.parametrize(
+    ("encoding", "options"),
+    [
+        ("gb18030", ["--encoding", "GBK"]),
+        ("utf-16", []),  # with a byte order mark
+        ("utf-16", ["--encoding", "utf-16"]),
+        ("utf-16-le", ["--encoding", "utf-16"]),
+        ("utf-16-be", ["--encoding", "UTF_16_BE"]),
+        ("utf-8-sig", []),
+        ("utf-32", []),
+    ],
+)
+
+
+@ENCODED
+def test_a_text_in_another_encoding_is_masked_and_comes_back_in_it(file, round_trip, encoding, options):
+    masked = round_trip(file((TEXT * 3).encode(encoding)), *options)
+    assert masked.decode(encoding) == MASKED + MASKED.replace("_1⟧PHONE_1⟧", "_1⟧PHONE_1⟧") * 2
+    assert masked[:2] == (TEXT * 3).encode(encoding)[:2]
+
+
+@ENCODED
+@pytest.mark.parametrize("form", [["--csv", "b"], ["--jsonl"]])
+def test_records_in_another_encoding_come_back_in_it(file, round_trip, encoding, options, form):
+    rows = 'a,b\r\n1,"电话13812345678\n"\r\n' if form[0] == "--csv" else '{"text": "电话13812345678"}\r\n' * 2
+    assert "电话⟦PHONE_1⟧" in round_trip(file(rows.encode(encoding)), *form, *options).decode(encoding)
+
+
+@pytest.mark.parametrize(
+    ("data", "likely"),
+    [
+        (TEXT.encode("gb18030"), "gb18030"),
+        (b"name,phone\n" * 9000 + "张伟".encode("gbk"), "gb18030"),  # only what is no ASCII tells
+        (TEXT.encode("utf-16-le"), "utf-16-le"),
+        (TEXT.encode("utf-16-be"), "utf-16-be"),
+        ("Phone 13812345678\n".encode("utf-16-le"), "utf-16-le"),  # which is UTF-8, too
+        (TEXT.encode()[:50] + b"\xff" + TEXT.encode()[50:], None),  # damaged UTF-8
+        ("Müller, Zoë, Jürgen".encode("latin-1"), None),
+        (b"\xff", None),
+    ],
+)
+def test_what_is_no_utf8_is_refused_with_its_likely_encoding(fathom, file, data, likely):
+    done = fathom("mask", file(data))
+    assert done.code == 1
+    assert ("--encoding " + (likely or "names another")) in done.err
+
+
+def test_text_that_is_not_in_the_encoding_it_was_said_to_be_in_names_its_byte(fathom, file):
+    assert "not valid GB18030 (byte 4)" in fathom("mask", file("张伟".encode("gbk") + b"\xff"), "--encoding", "gbk").err
+
+
 # bad input
 
 
@@ -306,6 +367,13 @@ def test_broken_csv_is_named(fathom, file, data, columns, problem):
         (["--restore"], 2, "--vault"),
         (["--expires", "3"], 2, "--vault"),
         (["--jsonl", "--csv", "1"], 2, "--jsonl"),
+        (["--expires", "0", "--vault", "v"], 2, "0 days"),
+        (["--expires", "-1", "--vault", "v"], 2, "-1 days"),
+        (["--expires", "nan", "--vault", "v"], 2, "nan days"),
+        (["--expires", "1e300", "--vault", "v"], 2, "at most 36500"),
+        (["--threshold", "1.5"], 2, "threshold: 1.5"),
+        (["--threshold", "nan"], 2, "threshold: nan"),
+        (["--encoding", "latin-9"], 2, "choose one of utf-8, gb18030"),
         (["--restore", "--vault", "missing"], 1, "No such file"),
         (["--dictionary", "missing"], 1, "No such file"),
         (["-o", "no/such/folder"], 1, "no such folder"),
@@ -343,7 +411,7 @@ def test_input_output_and_vault_are_three_files(fathom, file):
 def test_a_wrong_key_and_an_expired_vault_are_refused(fathom, file, tmp_path, monkeypatch):
     vault = tmp_path / "vault"
     path = file("13812345678")
-    fathom("mask", path, "--vault", vault, "--expires", "-1")
+    Vault().save(vault, vault_key()[0], expires=datetime.now(UTC) - timedelta(seconds=1))
     assert "expired" in fathom("mask", path, "--vault", vault, "--restore").err
     vault.unlink()
     fathom("mask", path, "--vault", vault)
@@ -353,7 +421,7 @@ def test_a_wrong_key_and_an_expired_vault_are_refused(fathom, file, tmp_path, mo
 
 
 def test_a_huge_line_is_refused_by_its_size(fathom, file, monkeypatch):
-    monkeypatch.setattr(files, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(sources, "LONGEST_LINE", 1000)
     assert "a line of more than" in fathom("mask", file('{"text": "%s"}' % ("x" * 2000)), "--jsonl").err
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["mask", "masker_of", "open_key"]
 
+LONGEST_DAYS = 36_500  # that a vault may be given
+
 
 def mask(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help=say("mask.file"))],
@@ -39,39 +41,49 @@ def mask(
     vault: Annotated[Path | None, typer.Option("--vault", metavar="FILE", help=say("mask.vault"))] = None,
     restore: Annotated[bool, typer.Option("--restore", help=say("mask.restore"))] = False,
     expires: Annotated[float | None, typer.Option("--expires", metavar="DAYS", help=say("mask.expires"))] = None,
+    encoding: Annotated[str | None, typer.Option("--encoding", metavar="NAME", help=say("mask.encoding"))] = None,
     operator: Annotated[list[str] | None, typer.Option("--operator", metavar="NAME", help=say("mask.operator"))] = None,
     types: Annotated[str | None, typer.Option("--types", metavar="LIST", help=say("mask.types"))] = None,
     dictionary: Annotated[Path | None, typer.Option("--dictionary", metavar="FILE", help=say("mask.dict"))] = None,
     pattern: Annotated[list[str] | None, typer.Option("--pattern", metavar="X", help=say("mask.pattern"))] = None,
     allow: Annotated[Path | None, typer.Option("--allow", metavar="FILE", help=say("mask.allow"))] = None,
+    threshold: Annotated[float, typer.Option("--threshold", metavar="SCORE", help=say("mask.threshold"))] = 0.5,
     json: Json = False,
 ) -> None:
     if jsonl and csv is not None:
         raise FathomError("parameter_invalid", param="--csv", problem="not together with --jsonl")
     if vault is None and (restore or expires is not None):
         raise FathomError("parameter_invalid", param="--vault", problem="needed to restore, or to expire")
+    if expires is not None and not 0 < expires <= LONGEST_DAYS:
+        problem = f"{expires:g} days; more than 0 and at most {LONGEST_DAYS} are allowed"
+        raise FathomError("parameter_invalid", param="--expires", problem=problem)
     _check_paths(file, output, vault)
     from fathom.guard.entities import ENTITIES
 
     from . import mask_files as files
     from .mask_records import Csv, Jsonl
+    from .mask_source import encoding_named, source
 
     def form() -> files.Records | None:
         return Jsonl() if jsonl else None if csv is None else Csv(csv, ENTITIES)
 
+    wanted = encoding_named(encoding)
     drawn = output is not None or not sys.stdout.isatty()  # else the bar and the text would stand in one another
     if restore:
         from fathom.guard import Vault
 
         assert vault is not None
         pairs = Vault.load(vault, open_key())
-        with files.source(file, drawn=drawn) as source, files.destination(output, private=True) as (write, _):
+        with (
+            source(file, drawn=drawn, encoding=wanted) as read,
+            files.destination(output, read.encoding, private=True) as (write, _),
+        ):
             try:
-                files.restore(source, form(), pairs, write)
+                files.restore(read, form(), pairs, write)
             except BrokenPipeError:
                 raise typer.Exit from None
         return
-    masker, operators = masker_of(operator or [], types, dictionary, pattern or [], allow)
+    masker, operators = masker_of(operator or [], types, dictionary, pattern or [], allow, threshold)
     checked = vault is not None and "surrogate" in operators
     if checked and output is None:
         raise FathomError("parameter_invalid", param="--operator", problem="surrogate with --vault needs -o FILE")
@@ -79,27 +91,28 @@ def mask(
     started = time.monotonic()
     closed = False
     with (
-        files.source(file, drawn=drawn) as source,
-        files.destination(output) as (write, written),
+        source(file, drawn=drawn, encoding=wanted) as read,
+        files.destination(output, read.encoding) as (write, written),
         _kept(vault, expires) as pairs,  # sealed before the output takes its place
     ):
         try:
             if (records := form()) is None:
-                files.mask_text(source, masker, pairs, write, tally)
+                files.mask_text(read, masker, pairs, write, tally)
             else:
-                files.mask_records(source, records, masker, pairs, write, tally, keep=vault is not None)
+                files.mask_records(read, records, masker, pairs, write, tally, keep=vault is not None)
         except BrokenPipeError:  # the reader had enough; what it got can be undone
             closed = True
         if checked and written is not None:
-            files.check_undone(written, source, form(), pairs)
+            files.check_undone(written, read, form(), pairs)
     if closed:
         raise typer.Exit
     seconds = time.monotonic() - started
     if json:
-        return _report(tally, source.nbytes, seconds, file, output, vault)
-    _tell(tally, source.nbytes, seconds)
+        return _report(tally, read.nbytes, seconds, file, output, vault)
+    _tell(tally, read.nbytes, seconds)
     if tally.counts and masker.is_reversible:
         again = " --jsonl" if jsonl else "" if csv is None else f" --csv {shlex.quote(csv)}"
+        again += "" if wanted is None else f" --encoding {wanted}"
         paths = [shlex.quote(str(path)) for path in (output or "FILE", vault)]
         undo = f"fathom mask {paths[0]}{again} --restore --vault {paths[1]}"
         note(say("mask.lost") if vault is None else say("mask.undo", command=undo))
@@ -142,7 +155,12 @@ def open_key() -> bytes:
 
 
 def masker_of(
-    given: Iterable[str], types: str | None, dictionary: Path | None, patterns: Iterable[str], allow: Path | None
+    given: Iterable[str],
+    types: str | None,
+    dictionary: Path | None,
+    patterns: Iterable[str],
+    allow: Path | None,
+    threshold: float | None,
 ) -> tuple[Masker, set[str]]:
     """The masker, and the operators it uses: ``--operator partial --operator EMAIL=hash``."""
     from fathom.guard import Masker
@@ -173,6 +191,7 @@ def masker_of(
         dictionary=own,
         patterns=expressions,
         allow=list(_lines(allow)),
+        threshold=0.5 if threshold is None else threshold,
         key=hmac.digest(open_key(), b"fathom mask: hash", "sha256") if "hash" in used else None,
     )
     return masker, used

@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import os
 import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from fathom.errors import FathomError
-from fathom.files import atomic_file, errors_of, human
+from fathom.files import atomic_file
 from fathom.guard import Masker, Unmasker, Vault
 from fathom.guard.entities import ENTITIES
 from fathom.guard.vault import CLOSE, LINE, OPEN
 
-from .console import Report, plain, progress
+from .console import plain
 from .mask_records import Csv, Jsonl, Record
-from .messages import say
+from .mask_source import Source
 
 __all__ = [
     "Records",
-    "Source",
     "Tally",
     "check_undone",
     "destination",
     "mask_records",
     "mask_text",
     "restore",
-    "source",
 ]
 
-PIECE = 2**20  # bytes read at a time
-LONGEST_LINE = 2**26  # bytes of a line of JSONL or CSV
 BATCH = 2**18  # characters of records masked together
 PLACES = 5  # lines kept for a type
 
@@ -45,72 +40,10 @@ Records = Jsonl | Csv
 Write = Callable[[str], None]
 
 
-class Source:
-    """The file that is read, in pieces of text or in lines; what is no UTF-8 is an error that names the byte."""
-
-    def __init__(self, file: BinaryIO, name: str, report: Report | None = None) -> None:
-        self.name = name
-        self.nbytes = 0  # read so far
-        self.digest = hashlib.sha256()
-        self._file = file
-        self._report = report
-        self._size = os.fstat(file.fileno()).st_size if report is not None else 0
-
-    def pieces(self) -> Iterator[str]:
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        held, data = 0, b"."
-        while data:
-            with errors_of(self.name):
-                data = self._file.read(PIECE)
-            try:
-                piece = decoder.decode(data, final=not data)
-            except UnicodeDecodeError as error:
-                raise self._no_text(error.start - held) from None
-            held = len(decoder.getstate()[0])
-            self._count(data)
-            yield piece
-
-    def lines(self) -> Iterator[str]:
-        while True:
-            with errors_of(self.name):
-                data = self._file.readline(LONGEST_LINE + 1)
-            if not data:
-                return
-            if len(data) > LONGEST_LINE:
-                problem = f"it has a line of more than {human(LONGEST_LINE)}"
-                raise FathomError("file_unreadable", path=self.name, problem=problem)
-            try:
-                line = data.decode()
-            except UnicodeDecodeError as error:
-                raise self._no_text(error.start) from None
-            self._count(data)
-            yield line
-
-    def _no_text(self, start: int) -> FathomError:
-        return FathomError("encoding", where=self.name, offset=self.nbytes + start)
-
-    def _count(self, data: bytes) -> None:
-        self.nbytes += len(data)
-        self.digest.update(data)
-        if self._report is not None:
-            self._report(self.nbytes, max(self._size, self.nbytes))
-
-
 @contextmanager
-def source(file: str, *, drawn: bool) -> Iterator[Source]:
-    """``file`` or, for ``-``, standard input; ``drawn``: a progress bar may stand on standard error."""
-    if file == "-":
-        yield Source(sys.stdin.buffer, say("mask.stdin"))
-        return
-    with errors_of(file):
-        opened = open(file, "rb")  # noqa: SIM115 - closed below
-    bar = progress(say("mask.progress", what=Path(file).name)) if drawn else nullcontext()
-    with opened, bar as report:
-        yield Source(opened, file, report)
-
-
-@contextmanager
-def destination(output: Path | None, *, private: bool = False) -> Iterator[tuple[Write, BinaryIO | None]]:
+def destination(
+    output: Path | None, encoding: str, *, private: bool = False
+) -> Iterator[tuple[Write, BinaryIO | None]]:
     """Where text goes, and the file if it has a name; that is complete at the end or absent. ``private``: the owner's
     alone."""
     if output is not None:
@@ -118,15 +51,16 @@ def destination(output: Path | None, *, private: bool = False) -> Iterator[tuple
             os.fchmod(file.fileno(), 0o600 if private else 0o644)
 
             def put(text: str) -> None:
-                file.write(text.encode())
+                file.write(text.encode(encoding))
 
             yield put, file
         return
     sys.stdout.flush()
     paint = not plain(sys.stdout)
+    written = "utf-8" if sys.stdout.isatty() else encoding  # a terminal is read, not kept
 
     def show(text: str) -> None:
-        sys.stdout.buffer.write((_painted(text) if paint else text).encode())
+        sys.stdout.buffer.write((_painted(text) if paint else text).encode(written))
         sys.stdout.buffer.flush()
 
     yield show, None
@@ -235,7 +169,8 @@ def check_undone(file: BinaryIO, read: Source, records: Records | None, vault: V
     with open(os.dup(file.fileno()), "rb") as written:
         written.seek(0)
         again = hashlib.sha256()
-        restore(Source(written, read.name), records, vault, lambda text: again.update(text.encode()))
+        masked = Source(written, read.name, read.encoding)
+        restore(masked, records, vault, lambda text: again.update(text.encode(read.encoding)))
         written.seek(0, os.SEEK_END)  # the place is shared with ``file``
     if again.digest() != read.digest.digest():
         raise FathomError("mask_ambiguous", path=read.name)

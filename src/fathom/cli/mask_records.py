@@ -92,7 +92,7 @@ class _Member:
 def _members(raw: str) -> dict[str, _Member]:
     """The members of the object that the line is, and where their values stand."""
     try:
-        if not isinstance(json.loads(raw), dict):
+        if not isinstance(json.loads(raw.removeprefix(_MARK)), dict):
             raise ValueError("not an object")
         members: dict[str, _Member] = {}
         place = _skipped(raw, 0) + 1
@@ -111,7 +111,7 @@ def _members(raw: str) -> dict[str, _Member]:
 
 
 def _skipped(raw: str, place: int) -> int:
-    while raw[place] in " \t\r\n":
+    while raw[place] in " \t\r\n\ufeff":
         place += 1
     return place
 

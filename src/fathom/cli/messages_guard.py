@@ -73,6 +73,12 @@ GUARD: dict[str, tuple[str, str]] = {
     ),
     "mask.restore": ("Undo the mask with --vault.", "用 --vault 还原。"),
     "mask.expires": ("The vault can be opened for so many days.", "保险库在这么多天内可以打开。"),
+    "mask.encoding": (
+        "utf-8, gb18030 (GBK and GB2312 too), utf-16, utf-16-le or utf-16-be; written back the same. "
+        "Default: by the byte order mark, else utf-8.",
+        "utf-8、gb18030（含 GBK、GB2312）、utf-16、utf-16-le 或 utf-16-be；以同一编码写回。"
+        "默认按字节序标记判断，没有则为 utf-8。",
+    ),
     "mask.operator": (
         "placeholder, surrogate, partial, hash or redact; TYPE=NAME for one type. May be given again.",
         "placeholder、surrogate、partial、hash 或 redact；TYPE=NAME 只用于一类。可重复给出。",
@@ -90,6 +96,10 @@ GUARD: dict[str, tuple[str, str]] = {
         "遮盖匹配项，写作 TYPE=REGEX，如 CUSTOM=ORD-[0-9]+。可重复给出。",
     ),
     "mask.allow": ("Never mask the values in this file, one a line.", "不遮盖此文件中的值，每行一个。"),
+    "mask.threshold": (
+        "Mask what is as sure as this, 0 to 1: less finds more, and more that is not personal. Default: 0.5.",
+        "遮盖把握不低于此值（0 到 1）的内容：越小找到的越多，误报也越多。默认 0.5。",
+    ),
     "mask.stdin": ("standard input", "标准输入"),
     "mask.progress": ("masking {what}", "遮盖 {what}"),
     "mask.key_made": ("made a key for vaults: {path} (keep a copy of it)", "已生成保险库密钥：{path}（请另存一份）"),

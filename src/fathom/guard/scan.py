@@ -83,6 +83,8 @@ class Scanner:
         _check_types("types", types)
         _check_types("dictionary", dictionary.values())
         _check_types("patterns", patterns.values())
+        if not 0 <= threshold <= 1:
+            raise FathomError("parameter_invalid", param="threshold", problem=f"{threshold:g}; 0 to 1 are allowed")
         self._types = frozenset(types)
         self._allow = frozenset(allow)
         self._threshold = threshold
