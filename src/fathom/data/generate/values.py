@@ -116,6 +116,16 @@ def _weekday(draw: random.Random, language: str) -> str:
     return "一二三四五六日"[day] if language == "zh" else DAYS[day]
 
 
+def _moment(draw: random.Random, language: str) -> str:
+    """A day and an hour, as one says them together."""
+    hour = _time(draw, language, 7, 21)
+    if language == "zh":
+        near = ("今天", "明天", "后天", "下周" + _weekday(draw, language), "周" + _weekday(draw, language))
+        return draw.choice((draw.choice(near) + hour, f"{_date(draw, language)} {hour}"))
+    day = draw.choice((_weekday(draw, language), _date(draw, language)))
+    return f"{day} at {hour}"
+
+
 def _listed(name: str) -> Callable[[random.Random, str], str]:
     return lambda draw, language: _pair(draw, language, name)
 
@@ -123,7 +133,9 @@ def _listed(name: str) -> Callable[[random.Random, str], str]:
 VALUES: Mapping[str, Callable[[random.Random, str], Any]] = {
     "morning": lambda draw, language: _time(draw, language, 5, 11),
     "evening": lambda draw, language: _time(draw, language, 16, 22),
+    "hour": lambda draw, language: _time(draw, language, 7, 21),
     "weekday": _weekday,
+    "moment": _moment,
     "date": _date,
     "price": lambda draw, language: _price(draw, language, 5000),
     "small price": lambda draw, language: _price(draw, language, 120),
@@ -137,8 +149,10 @@ VALUES: Mapping[str, Callable[[random.Random, str], Any]] = {
     "room": lambda draw, language: draw.choice(ROOMS[language]),
     "password": lambda draw, _: draw.choice(("river", "stone", "apple", "maple", "tiger")) + _digits(draw, 4),
     "order": lambda draw, _: draw.choice(("A", "ORD-", "No", "#")) + _digits(draw, draw.randint(5, 9)),
+    "seat": lambda draw, _: f"{draw.randint(1, 80)}{draw.choice('ABCDF')}",
     "model": lambda draw, _: draw.choice("ABCDEFGHKMNPRST") + str(draw.randint(10, 9990)),
     **{kind: _listed(f"{kind}s") for kind in ("product", "course", "job", "place", "colour", "reason")},
+    **{kind: _listed(f"{kind}s") for kind in ("event", "venue", "object", "weather")},
     "topic": _listed("courses"),
     "expression": lambda draw, _: f"{draw.randint(11, 999)} {draw.choice('+-×')} {draw.randint(11, 99)}",
     "city": _listed("cities"),
