@@ -7,7 +7,8 @@ import pytest
 from fathom.data.generate import arithmetic, generate
 from fathom.data.generate.words import table
 
-EQUATION = re.compile(r"((?:\d+(?:\.\d+)? [+\-×÷] )+\d+(?:\.\d+)?) = ([\d.]+)$")
+SUM = r"\d+(?:\.\d+)?(?: [+\-×÷] \d+(?:\.\d+)?)*"
+EQUATION = re.compile(rf"({SUM}(?: = {SUM})*) = ([\d.]+)$")
 
 
 def worked_out(text):
@@ -24,8 +25,30 @@ def test_every_step_is_right_and_the_answer_is_the_last_one(language) -> None:
         equations = [EQUATION.search(step) for step in steps]
         if all(equations):  # not those of clock times
             for equation in equations:
-                assert worked_out(equation[1]) == Fraction(equation[2]), steps
+                assert {worked_out(side) for side in equation[1].split(" = ")} == {Fraction(equation[2])}, steps
             assert equations[-1][2] == example.answer
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ((24, 37), "24 × 37 = 37 × 20 + 37 × 4 = 740 + 148 = 888"),
+        ((24, 7), "24 × 7 = 168"),
+        ((20, 37), "20 × 37 = 740"),
+        ((123, 21), "123 × 21 = 123 × 20 + 123 × 1 = 2460 + 123 = 2583"),
+    ],
+)
+def test_products_of_two_long_numbers_are_worked_out_by_parts(values, shown) -> None:
+    a, b = map(Fraction, values)
+    assert arithmetic._worked("a*b", {"a": a, "b": b}, a * b) == shown
+
+
+def test_small_numbers_are_more_frequent() -> None:
+    draw = random.Random(1)
+    numbers = [arithmetic._drawn(draw, "5-44") for _ in range(1000)]
+    assert min(numbers) == 5
+    assert max(numbers) == 44
+    assert 400 < sum(number < 15 for number in numbers) < 600
 
 
 def test_times_add_up() -> None:

@@ -10,24 +10,46 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from .sums import multiply
 from .words import Example, Item, article, capital, items, person, table
 
 __all__ = ["evaluate", "sample", "written"]
 
 PROMPTS = {
     "zh": (
-        "{}",
-        "{}",
-        "{}请写出步骤。",
-        "应用题：{}",
-        "算一算：{}",
-        "{}最后一行写“答案：”。",
-        "请解题：{}",
-        "{}要有过程。",
+        *(
+            "{}",
+            "{}",
+            "{}",
+            "{}",
+            "{}请写出步骤。",
+            "{}写出步骤。",
+            "{}要有过程。",
+            "{}怎么算？",
+            "{}列式计算。",
+            "{}算给我看。",
+        ),
+        *(
+            "应用题：{}",
+            "算一算：{}",
+            "请解题：{}",
+            "帮我算算：{}",
+            "数学题：{}",
+            "{}最后一行写“答案：”。",
+            "{}一步一步算。",
+        ),
     ),
     "en": (
-        *("{}", "{}", "{} Show the steps.", "Word problem: {}", "Solve: {}", '{} End with "Answer:".'),
-        *("Problem: {} Show your working.", "Please work this out. {}", "{} Explain step by step."),
+        *("{}", "{}", "{}", "{}", "{} Show the steps.", "{} Show your working.", "{} Explain step by step."),
+        *(
+            "Word problem: {}",
+            "Solve: {}",
+            "Problem: {}",
+            "Please work this out. {}",
+            "Maths homework: {}",
+            "Help me with this: {}",
+        ),
+        *('{} End with "Answer:".', "{} How do I work it out?", "{} Write the calculation.", "Quick sum: {}"),
     ),
 }
 ANSWER = {"zh": "答案：", "en": "Answer: "}
@@ -100,7 +122,7 @@ def _problem(draw: random.Random, language: str, problem: Mapping[str, Any]) -> 
         if result <= 0 or result.denominator not in FINITE:
             return None
         label = _filled(zh if language == "zh" else en, names, first, second)
-        shown = f"{_shown(expression, values)} = {written(result)}"
+        shown = _worked(expression, values, result)
         steps.append(capital(label) + ("：" if language == "zh" else ": ") + shown if labelled else shown)
     numbers = {key: written(number) for key, number in values.items()}
     question = _filled(draw.choice(problem[language]), {**names, **numbers}, first, second)
@@ -108,9 +130,11 @@ def _problem(draw: random.Random, language: str, problem: Mapping[str, Any]) -> 
 
 
 def _drawn(draw: random.Random, kind: str) -> int:
+    """Half of the numbers come from the lowest quarter of their range: small ones are what people count with."""
     match = _RANGE.fullmatch(kind)
     assert match is not None, kind
-    number = draw.randint(int(match[1]), int(match[2]))
+    low, high = int(match[1]), int(match[2])
+    number = draw.randint(low, high) if low < 0 else low + int((high - low + 1) * draw.random() ** 2)
     unit = {"tens": 10, "fives": 5, "hundreds": 100, None: 1}[match[3]]
     return max(number // unit * unit, unit) if unit > 1 else number
 
@@ -118,6 +142,17 @@ def _drawn(draw: random.Random, kind: str) -> int:
 def _is_offset(problem: Mapping[str, Mapping[str, str]], name: str) -> bool:
     """Whether it may be negative: a difference to something else, such as a score to the average."""
     return problem["numbers"].get(name, "").startswith("-")
+
+
+def _worked(expression: str, values: Mapping[str, Fraction], result: Fraction) -> str:
+    """The step with its result; a product of two long numbers by its parts: 24 × 37 = 720 + 168 = 888."""
+    shown = _shown(expression, values)
+    factors = re.fullmatch(r"([1-9]{2,}) × ([1-9]{2,})", shown)
+    if factors is None:
+        return f"{shown} = {written(result)}"
+    steps = multiply(int(factors[1]), int(factors[2]))
+    products = [step.split(" = ") for step in steps[: min(map(len, factors.groups()))]]
+    return " = ".join([shown, *(" + ".join(parts) for parts in zip(*products, strict=True)), written(result)])
 
 
 def _shown(expression: str, values: Mapping[str, Fraction]) -> str:

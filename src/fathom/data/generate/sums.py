@@ -1,4 +1,7 @@
-"""Bare sums with the steps one takes on paper: by places, partial products, and long division with its remainder."""
+"""Bare sums with the steps one takes on paper: by places, partial products, long division, products before sums.
+
+Small numbers come far more often than large ones: they are what people ask, and what the large ones are made of.
+"""
 
 from __future__ import annotations
 
@@ -7,38 +10,95 @@ from collections.abc import Mapping
 
 from .words import Example
 
-__all__ = ["sample"]
+__all__ = ["multiply", "sample"]
 
 ASK = {
-    "zh": ("{} = ?", "计算：{}", "{}等于多少？", "算一下{}。", "{}", "{}是多少？写出步骤。"),
-    "en": ("{} = ?", "What is {}?", "Work out {}.", "Calculate {}.", "{}", "How much is {}? Show the steps."),
+    "zh": (
+        *(
+            "{} = ?",
+            "{}=",
+            "{}",
+            "{}等于几？",
+            "{}等于多少？",
+            "{}是多少",
+            "计算：{}",
+            "算一下{}。",
+            "帮我算{}",
+            "求{}的结果。",
+        ),
+        *("{}得多少？", "口算：{}", "请计算{}", "{}是多少？写出步骤。", "列出过程：{}", "问：{}=？"),
+    ),
+    "en": (
+        *("{} = ?", "{}=", "{}", "What is {}?", "what's {}", "Work out {}.", "Calculate {}.", "How much is {}?", "{}?"),
+        *("Please compute {}.", "Find {}.", "Solve: {}", "{} equals what?", "How much is {}? Show the steps."),
+        *("Work through {} step by step.", "compute {}"),
+    ),
 }
 ANSWER = {"zh": "答案：", "en": "Answer: "}
 REMAINDER = {"zh": "{} 余 {}", "en": "{} remainder {}"}
 WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "zh": {"+": ("{}加{}",), "-": ("{}减{}",), "×": ("{}乘以{}", "{}乘{}"), "÷": ("{}除以{}",)},
-    "en": {"+": ("{} plus {}",), "-": ("{} minus {}",), "×": ("{} times {}",), "÷": ("{} divided by {}",)},
+    "zh": {"+": ("{}加{}", "{}加上{}"), "-": ("{}减{}", "{}减去{}"), "×": ("{}乘以{}", "{}乘{}"), "÷": ("{}除以{}",)},
+    "en": {
+        **{"+": ("{} plus {}",), "-": ("{} minus {}",), "×": ("{} times {}", "{} multiplied by {}")},
+        "÷": ("{} divided by {}",),
+    },
 }
+TYPED = {"×": "××*x", "÷": "÷÷/", "+": "+", "-": "-"}  # as one finds them on a keyboard
+SIZES, WEIGHTS = (10, 20, 100, 1000, 10_000), (4, 4, 6, 2, 1)  # of numbers to add, and how often
 
 
 def sample(draw: random.Random, language: str) -> Example:
-    sign = draw.choice("+-×÷")
-    if sign in "+-":
-        a, b = (draw.randint(2, 10 ** draw.randint(1, 4)) for _ in range(2))
-        a, b = (max(a, b), min(a, b)) if sign == "-" else (a, b)
-        steps, answer = (_add(a, b), str(a + b)) if sign == "+" else (_subtract(a, b), str(a - b))
-    elif sign == "×":
-        a, b = draw.randint(2, 10 ** draw.randint(1, 3)), draw.randint(2, draw.choice((9, 9, 99)))
-        steps, answer = _multiply(a, b), str(a * b)
+    sign = draw.choice("++--××÷÷m")
+    if sign == "m":
+        shown, steps, answer = _mixed(draw)
     else:
-        b, quotient = draw.randint(2, draw.choice((9, 9, 25))), draw.randint(2, draw.choice((12, 99, 300)))
-        a = b * quotient + (draw.randint(1, b - 1) if draw.random() < 0.4 else 0)
-        steps = _divide(a, b)
-        answer = str(quotient) if a % b == 0 else REMAINDER[language].format(quotient, a % b)
-    spoken = draw.random() < 0.25
-    shown = draw.choice(WORDS[language][sign]).format(a, b) if spoken else f"{a} {sign} {b}"
+        a, b = _numbers(draw, sign)
+        steps, answer = _done(sign, a, b, language)
+        if draw.random() < 0.2:
+            shown = draw.choice(WORDS[language][sign]).format(a, b)
+        else:
+            space = draw.choice((" ", ""))
+            shown = f"{a}{space}{draw.choice(TYPED[sign])}{space}{b}"
     reply = "\n".join([*steps, ANSWER[language] + answer])
     return Example.of("sums", language, draw.choice(ASK[language]).format(shown), reply, answer, draw)
+
+
+def _numbers(draw: random.Random, sign: str) -> tuple[int, int]:
+    if sign in "+-":
+        highest = draw.choices(SIZES, WEIGHTS)[0]
+        a, b = (draw.randint(1, highest) for _ in range(2))
+        return (max(a, b), min(a, b)) if sign == "-" else (a, b)
+    if sign == "×":
+        return draw.randint(2, draw.choice((9, 9, 12, 30, 99, 400))), draw.randint(2, draw.choice((9, 9, 9, 12, 60)))
+    b, quotient = draw.randint(2, draw.choice((9, 9, 9, 25))), draw.randint(2, draw.choice((9, 12, 30, 99, 200)))
+    return b * quotient + (draw.randint(1, b - 1) if draw.random() < 0.3 else 0), b
+
+
+def _done(sign: str, a: int, b: int, language: str) -> tuple[list[str], str]:
+    """The steps and the answer."""
+    match sign:
+        case "+":
+            return _add(a, b), str(a + b)
+        case "-":
+            return _subtract(a, b), str(a - b)
+        case "×":
+            return multiply(a, b), str(a * b)
+    quotient, rest = divmod(a, b)
+    return _divide(a, b), str(quotient) if not rest else REMAINDER[language].format(quotient, rest)
+
+
+def _mixed(draw: random.Random) -> tuple[str, list[str], str]:
+    """Three small numbers: a + b × c, a × b - c, a + b - c, (a + b) × c; nothing below zero on the way."""
+    a, b, c = (draw.randint(2, draw.choice((9, 12, 30))) for _ in range(3))
+    if draw.random() < 0.3:
+        return f"({a} + {b}) × {c}", [f"{a} + {b} = {a + b}", f"{a + b} × {c} = {(a + b) * c}"], str((a + b) * c)
+    if draw.random() < 0.5:
+        product = f"{b} × {c} = {b * c}"
+        if a > b * c and draw.random() < 0.5:
+            return f"{a} - {b} × {c}", [product, f"{a} - {b * c} = {a - b * c}"], str(a - b * c)
+        return f"{a} + {b} × {c}", [product, f"{a} + {b * c} = {a + b * c}"], str(a + b * c)
+    c = min(c, a + b)
+    return f"{a} + {b} - {c}", [f"{a} + {b} = {a + b}", f"{a + b} - {c} = {a + b - c}"], str(a + b - c)
 
 
 def _add(a: int, b: int) -> list[str]:
@@ -58,7 +118,7 @@ def _subtract(a: int, b: int) -> list[str]:
     return steps
 
 
-def _multiply(a: int, b: int) -> list[str]:
+def multiply(a: int, b: int) -> list[str]:
     """Partial products of the places of the larger number, then their sum."""
     large, small = max(a, b), min(a, b)
     if small > 10 and large > 10:
