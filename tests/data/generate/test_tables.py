@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from fathom.data.generate import generate
@@ -53,3 +55,17 @@ def test_the_answer_stands_in_the_reply_and_names_come_from_the_table(language) 
         prompt, reply = (text for _, text in example.turns[-2:])
         assert example.answer.lower() in reply.lower()
         assert example.answer.isdigit() or example.answer in prompt
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_sums_and_differences_are_shown_with_their_numbers_unless_only_the_result_is_wanted(language) -> None:
+    shown = 0
+    for example in generate("tables", 1500, seed=5, languages=[language]):
+        prompt, reply = (text for _, text in example.turns[-2:])
+        if " = " not in reply or not reply[0].isdigit():
+            continue
+        left, right = re.match(r"([-\d+ ]+) = (\d+)", reply).groups()
+        assert eval(left) == int(right) == int(example.answer)
+        assert all(re.search(rf"(?<!\d){n}(?!\d)", prompt) for n in re.findall(r"\d+", left))
+        shown += 1
+    assert shown > 60

@@ -30,32 +30,52 @@ FILLERS = {
 }
 ASK = {
     "zh": (
-        "{text}\n\n问题：{question}？\n{rule}",
-        "阅读材料并回答问题。{rule}\n\n材料：\n{text}\n\n问题：{question}？",
-        "{question}？{rule}\n\n{text}",
-        "【资料】\n{text}\n\n【问题】{question}？\n{rule}",
-        "请看这份文件：\n{text}\n\n我想知道：{question}？{rule}",
+        *("{text}\n\n问题：{question}？\n{rule}", "{text}\n\n{question}？{rule}", "{question}？{rule}\n\n{text}"),
+        *(
+            "阅读材料并回答问题。{rule}\n\n材料：\n{text}\n\n问题：{question}？",
+            "根据下文回答：{question}？{rule}\n{text}",
+        ),
+        *("【资料】\n{text}\n\n【问题】{question}？\n{rule}", "请看这份文件：\n{text}\n\n我想知道：{question}？{rule}"),
+        *("{text}\n\n请问{question}？{rule}", "{rule}\n{text}\n{question}？", "问：{question}？\n材料：{text}\n{rule}"),
+        *(
+            "这是通知：\n{text}\n\n那么{question}？{rule}",
+            "{text}\n\n上面说{question}？{rule}",
+            "看一下，{question}？\n\n{text}\n\n{rule}",
+        ),
     ),
     "en": (
-        "{text}\n\nQuestion: {question}?\n{rule}",
+        *("{text}\n\nQuestion: {question}?\n{rule}", "{text}\n\n{question}? {rule}", "{question}? {rule}\n\n{text}"),
         "Read the text and answer the question. {rule}\n\nText:\n{text}\n\nQuestion: {question}?",
-        "{question}? {rule}\n\n{text}",
-        "[Document]\n{text}\n\n[Question] {question}?\n{rule}",
+        *("[Document]\n{text}\n\n[Question] {question}?\n{rule}", "Answer from the text: {question}? {rule}\n{text}"),
         "Please look at this document:\n{text}\n\nI would like to know: {question}? {rule}",
+        *("{rule}\n{text}\n{question}?", "Q: {question}?\nText: {text}\n{rule}", "{text}\n\nSo: {question}? {rule}"),
+        *("This is the notice:\n{text}\n\n{question}? {rule}", "Check this for me: {question}?\n\n{text}\n\n{rule}"),
+        "Using only this text, {question}?\n{text}\n{rule}",
     ),
 }
 RULES = {
     "zh": (
-        "回答后另起一行写“依据：”和原文句子，文中没有就说没有提到。",
-        "请附上“依据：”加原文中的句子。如果没写，请直说。",
-        "答案下面用“依据：”引出原文，不要编造。",
+        *(
+            "回答后另起一行写“依据：”和原文句子，文中没有就说没有提到。",
+            "请附上“依据：”加原文中的句子。如果没写，请直说。",
+        ),
+        *(
+            "答案下面用“依据：”引出原文，不要编造。",
+            "写出依据：原文哪一句？没有就说没有。",
+            "注明依据，文中没有就说明。",
+        ),
+        *("请给出依据（原句）。", "要有“依据：”和原句。", "先回答，再写依据。不知道就说文中没有。"),
     ),
     "en": (
         'After the answer, quote the sentence on a new line after "Source:". If the text does not say, tell me so.',
         'Add "Source:" and the sentence from the text. Say so if it is not stated.',
         'End with "Source:" and the exact sentence. Do not make anything up.',
+        *("Give the source sentence, too.", 'Quote your source ("Source: ..."). If it is not there, say so.'),
+        *("Name the sentence you used as the source.", "Answer, then source. If the text is silent, tell me."),
+        "With the source sentence, please.",
     ),
 }
+UNQUOTED = 0.25  # share of questions that ask for no source
 ANSWERS = {
     "zh": ("{}。", "根据文中内容，{}。", "文中写明{}。", "按照说明，{}。"),
     "en": ("{}.", "According to the text: {}.", "The text says: {}."),
@@ -86,14 +106,16 @@ def sample(draw: random.Random, language: str) -> Example:
     asked = draw.choice(left_out if absent else stated)
     fact = facts[asked][language]
     question = draw.choice(fact["ask"]).replace("{s}", subject)
-    prompt = draw.choice(ASK[language]).format(text=text, question=question, rule=draw.choice(RULES[language]))
+    quoted = draw.random() >= UNQUOTED
+    rule = draw.choice(RULES[language]) if quoted else ""
+    prompt = draw.choice(ASK[language]).format(text=text, question=question, rule=rule).strip()
     if absent:
         reply = answer = draw.choice(ABSENT[language]).format(fact["topic"])
     else:
         sentence, answer = said[asked]
         whole = fact["answers"][answer == "no"] if "answers" in fact else fact["answer"].replace("{v}", answer)
         told = draw.choice(ANSWERS[language]).format(whole.replace("{s}", subject).rstrip("."))
-        reply = f"{capital(told)}\n{SOURCE[language]}{sentence}"
+        reply = capital(told) + (f"\n{SOURCE[language]}{sentence}" if quoted else "")
     return Example.of("grounded", language, prompt, reply, answer, draw)
 
 

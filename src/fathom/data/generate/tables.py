@@ -12,17 +12,37 @@ from .words import Example, capital, table
 
 __all__ = ["Question", "Table", "answer", "sample"]
 
-SHORT = {"zh": ("只回答数值或名称。", "只给结果。"), "en": ("Only the result, please.", "Answer with the value only.")}
-LONG = {"zh": ("", "用一句话回答。"), "en": ("", "Answer in one sentence.")}
-LAYOUT = {
-    "zh": ("{table}\n\n{question}", "{question}\n\n{table}", "表格：\n{table}\n\n问题：{question}"),
+SHORT = {
+    "zh": ("只回答数值或名称。", "只给结果。", "直接给答案。", "不要解释。", "只写答案"),
     "en": (
-        "{table}\n\n{question}",
-        "{question}\n\n{table}",
-        "Table:\n{table}\n\nQuestion: {question}",
-        "Answer from the table.\n{table}\n{question}",
+        "Only the result, please.",
+        "Answer with the value only.",
+        "Just the answer.",
+        "No explanation.",
+        "Short answer.",
     ),
 }
+LONG = {
+    "zh": ("", "", "用一句话回答。", "请说明。"),
+    "en": ("", "", "Answer in one sentence.", "Please write a sentence."),
+}
+LAYOUT = {
+    "zh": (
+        *("{table}\n\n{question}", "{table}\n{question}", "{question}\n\n{table}", "{question}\n{table}"),
+        *("表格：\n{table}\n\n问题：{question}", "看表回答：{question}\n{table}", "根据下表，{question}\n\n{table}"),
+        *("有这样一张表：\n{table}\n{question}", "数据：\n{table}\n\n{question}", "请看表格\n{table}\n{question}"),
+    ),
+    "en": (
+        *("{table}\n\n{question}", "{table}\n{question}", "{question}\n\n{table}", "{question}\n{table}"),
+        *("Table:\n{table}\n\nQuestion: {question}", "Answer from the table.\n{table}\n{question}"),
+        *(
+            "Here is a table:\n{table}\n\n{question}",
+            "Data:\n{table}\n\n{question}",
+            "Look at the table.\n{table}\n{question}",
+        ),
+    ),
+}
+ROWS = (3, 3, 3, 4, 4, 5, 5, 6, 7, 8)
 
 
 @dataclass(frozen=True)
@@ -107,13 +127,29 @@ def sample(draw: random.Random, language: str) -> Example | None:
     question = (question + ("" if language == "zh" else " ") + rule).strip()
     told = patterns["answer"][language].format(a=result, is_="is" if result == "1" else "are", **names)
     prompt = draw.choice(LAYOUT[language]).format(table=_drawn(draw, of), question=question)
-    return Example.of("tables", language, prompt, result if short else capital(told), result, draw)
+    reply = result if short else " ".join([*_working(of, asked, result), capital(told)])
+    return Example.of("tables", language, prompt, reply, result, draw)
+
+
+def _working(of: Table, asked: Question, result: str) -> list[str]:
+    """The sum or difference that gives the answer, if there is one."""
+    numbers = of.column(asked.column)
+    match asked.operation:
+        case "sum":
+            parts = numbers
+        case "sumif":
+            parts = [n for n, row in zip(numbers, of.rows, strict=True) if row[asked.kind] == asked.value]
+        case "diff":
+            return [f"{numbers[asked.first]} - {numbers[asked.second]} = {result}"]
+        case _:
+            return []
+    return [f"{' + '.join(map(str, parts))} = {result}"] if len(parts) > 1 else []
 
 
 def _table(draw: random.Random, language: str) -> Table:
     kind, side = draw.choice(table("tables")["tables"]), language == "en"
     names: list[str] = []
-    for _ in range(draw.randint(3, 8)):
+    for _ in range(draw.choice(ROWS)):
         rows = kind["rows"]
         name = VALUES[rows](draw, language) if isinstance(rows, str) else draw.choice(rows)[side]
         if not any(name in other or other in name for other in names):
