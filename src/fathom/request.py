@@ -41,7 +41,7 @@ class Delta:
     """What a streamed answer grew by.
 
     ``finish_reason``, ``timings`` and ``tool_calls`` stand on the last delta of an answer, ``prompt_logprobs`` on the
-    first. End tokens are not among ``token_ids``.
+    first. End tokens are not among ``token_ids``: with ``logprobs``, ``end`` is the one that was sampled.
     """
 
     text: str
@@ -53,6 +53,7 @@ class Delta:
     prompt_logprobs: tuple[ScoredToken, ...] | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     timings: Timings | None = None
+    end: Token | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,8 @@ class Answer:
             self.finished = True
             raise item
         generation, writer = self.generation, self._writer
-        token = item if isinstance(item, Token) and not item.is_end else None
+        sampled = item if isinstance(item, Token) else None
+        token, end = (None, sampled) if sampled and sampled.is_end else (sampled, None)
         text = writer.push(token.id) if writer and token else ""
         reason = item.finish_reason if isinstance(item, Token) else item
         if writer and writer.stopped:
@@ -174,6 +176,7 @@ class Answer:
             prompt_logprobs=None if scored is None else tuple(scored),
             tool_calls=writer.calls if writer and self.finished else (),
             timings=Timings.of(generation) if self.finished else None,
+            end=None if generation.params.logprobs is None else end,
         )
 
     def join(self, deltas: Sequence[Delta]) -> Completion:

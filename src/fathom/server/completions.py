@@ -98,6 +98,8 @@ class Answer:
         if choice.columns is not None:
             choice.columns.add(delta.prompt_logprobs or ())
             choice.columns.add(delta.logprobs or ())
+            # Harnesses ask for one token and drop the last entry: an end token left out would cost the prompt's last.
+            choice.columns.add((delta.end,) if delta.end else ())
         choice.text += text
         choice.token_ids += delta.token_ids
         choice.finish_reason = finish(delta)
