@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input
 APT := sudo apt install g++ make python3-venv python3-dev
 
-.PHONY: chat test train slow lint docs sanitize aarch64 integrations clean
+.PHONY: chat test train eval slow lint docs sanitize aarch64 integrations clean
 .DELETE_ON_ERROR:
 
 chat: $(VENV)/core.stamp
@@ -24,7 +24,9 @@ test: $(VENV)/test.stamp lint
 
 train: $(VENV)/train.stamp
 
-slow: $(VENV)/oracle.stamp
+eval: $(VENV)/eval.stamp
+
+slow: $(VENV)/oracle.stamp $(VENV)/eval.stamp
 	@$(PY) -m pytest -m slow $(ARGS)
 
 # The guardrail and the filter inside the real LiteLLM and Open WebUI, each in an environment of its own (3 GB).
@@ -92,6 +94,11 @@ $(VENV)/train.stamp: $(VENV)/core.stamp
 	@$(PIP) install --timeout 3 --retries 0 --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 >&2 2>/dev/null \
 	  || $(PIP) install torch==2.13.0 >&2
 	@$(call install,train) >&2
+	@touch $@
+
+$(VENV)/eval.stamp: $(VENV)/core.stamp
+	@echo "fathom: installing lm-evaluation-harness (300 MB)" >&2
+	@$(call install,eval) >&2
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/train.stamp

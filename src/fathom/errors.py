@@ -136,6 +136,7 @@ CODES: dict[str, Code] = {
         "lower rate.peak",
         "第 {step} 步的损失或梯度不是数；最后的有效状态已保留（{kept}）；请降低 rate.peak",
     ),
+    "harness_failed": Code(400, _REQUEST, "lm-evaluation-harness: {problem}", "lm-evaluation-harness：{problem}"),
     # text
     "no_tokenizer": Code(
         400,
