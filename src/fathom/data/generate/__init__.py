@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fathom.errors import FathomError
 
-from . import arithmetic, extract, grounded, lists, sums, tables, tools
+from . import arithmetic, extract, format, grounded, lists, sums, tables, tools
 from .words import Example
 
 __all__ = ["FAMILIES", "Example", "generate"]
@@ -20,6 +20,7 @@ Family = Callable[[random.Random, str], Example | None]
 FAMILIES: Mapping[str, Family] = {
     "arithmetic": arithmetic.sample,
     "extract": extract.sample,
+    "format": format.sample,
     "grounded": grounded.sample,
     "lists": lists.sample,
     "sums": sums.sample,
