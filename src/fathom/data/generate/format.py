@@ -130,11 +130,13 @@ def _sentences(draw: random.Random, language: str) -> tuple[str, str]:
     rules: dict[str, Any] = {}
     for kind in draw.sample(["holds", "most", "lines", "start", "exclaim", "case"], draw.choice((0, 1, 1, 2))):
         match kind:
+            case _ if rules.keys() & {"capitals", "small"}:
+                break  # what has to stand there has its own case
             case "holds":
                 rules[kind] = draw.choice(chosen)[1]
             case "lines" if len(sentences) > 1:
                 rules[kind] = ""
-            case "start" if "lines" not in rules and "case" not in rules:
+            case "start" if "lines" not in rules:
                 rules[kind] = draw.choice(texts["starts"])
             case "exclaim":
                 rules[kind], sentences = "", [s[:-1] + ("！" if chinese else "!") for s in sentences]
