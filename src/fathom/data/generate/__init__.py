@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fathom.errors import FathomError
 
-from . import arithmetic, extract, format, grounded, lists, sums, tables, tools
+from . import arithmetic, edits, extract, format, grounded, lists, sums, tables, tools
 from .words import Example
 
 __all__ = ["FAMILIES", "Example", "generate"]
@@ -19,6 +19,7 @@ __all__ = ["FAMILIES", "Example", "generate"]
 Family = Callable[[random.Random, str], Example | None]
 FAMILIES: Mapping[str, Family] = {
     "arithmetic": arithmetic.sample,
+    "edits": edits.sample,
     "extract": extract.sample,
     "format": format.sample,
     "grounded": grounded.sample,
