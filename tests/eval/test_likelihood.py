@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import tiny
 from fathom import LLM
 from fathom.errors import FathomError
 from fathom.eval.likelihood import begin_token, loglikelihoods
@@ -49,6 +53,23 @@ def test_an_empty_context_is_the_beginning_of_a_text(llm: LLM) -> None:
     assert without == with_bos
     assert loglikelihoods(llm, [([], []), ([5], [])]) == [(0.0, True)] * 2
     assert loglikelihoods(llm, []) == []
+
+
+def test_a_text_begins_with_bos_else_after_an_end_and_else_nowhere(tmp_path: Path) -> None:
+    foreign = tiny.spec().replace("begin▁of▁sentence", "start▁of▁sentence")
+    for changed, config, begin in (
+        (tiny.spec(), tiny.CONFIG, 0),
+        (foreign, tiny.CONFIG, 1),
+        (foreign.replace("end▁of▁sentence", "stop▁of▁sentence"), {**tiny.CONFIG, "eos_token_id": None}, None),
+    ):
+        folder = tiny.write_checkpoint(tmp_path)
+        (folder / "tokenizer.json").write_text(changed, "utf-8")
+        (folder / "config.json").write_text(json.dumps(config), "utf-8")
+        if begin is not None:
+            assert begin_token(LLM(folder)) == begin
+            continue
+        with pytest.raises(FathomError, match="no token that begins or ends a text"):
+            loglikelihoods(LLM(folder), [([], [5])])
 
 
 def test_a_long_context_loses_its_first_tokens_and_a_long_continuation_is_refused(llm: LLM) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from fathom.files import human
+from fathom.errors import FathomError, language
+from fathom.files import atomic_file, human
 
-from .console import emit_json, progress, table
+from .console import emit, emit_json, note, progress, table
 from .messages import say
 from .options import Json, Model, Threads
 
@@ -31,7 +34,7 @@ def bpb(
     llm = load_model({"model": model, "threads": threads})
     found = []
     for path in text:
-        with progress(say("eval.reading", what=path)) as report:
+        with progress(say("eval.predicting", what=path)) as report:
             found.append(bits_per_byte(llm, path, context=context, report=report))
     size = sum(one.bytes for one in found)
     total = {name: sum(getattr(one, name) * one.bytes for one in found) / size for name in ("bits_per_byte", "xz")}
@@ -45,4 +48,73 @@ def bpb(
     table([(say(key), number) for key, number in titles], rows, footer=last if len(found) > 1 else None)
 
 
-VERBS: dict[str, Callable[..., Any]] = {"bpb": bpb}
+def core(
+    model: Model = "mini",
+    tasks: Annotated[str | None, typer.Option("--tasks", metavar="A,B,...", help=say("eval.tasks"))] = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help=say("eval.limit"))] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.json", help=say("eval.out"))] = None,
+    answers: Annotated[Path | None, typer.Option("--answers", metavar="FILE.jsonl", help=say("eval.answers"))] = None,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    from fathom.eval.core import evaluate
+    from fathom.eval.report import Result, chance, figure, rows
+    from fathom.eval.titles import title, words
+
+    from .conversation import load_model
+
+    for path in filter(None, (out, answers)):
+        if not path.absolute().parent.is_dir():  # better now than when all is done
+            raise FathomError("file_unreadable", path=path, problem="its folder does not exist")
+    named = [name.strip() for name in tasks.split(",")] if tasks is not None else None
+    llm = load_model({"model": model, "threads": threads})
+    found = evaluate(llm, named, limit=limit, watch=_watch)
+    if out:
+        _write(out, [found.result])
+    if answers:
+        _write(answers, [answer.to_json() for answer in found.answers])
+    for name, reason in found.result["skipped"].items():
+        note(say("eval.skipped", task=name, reason=reason))
+    if as_json:
+        return emit_json(found.result)
+    lang = language()
+    cells = []
+    for row in rows([Result.of(found.result)]):
+        names = (title(row.task, lang)[0], words(row.lang, lang), words(row.mode, lang))
+        cells.append((*names, f"{row.known.n}", chance(row), figure(row.known)))
+    for of, bits in found.result.get("bits_per_byte", {}).items():
+        numbers = (f"{bits['bytes']:,}", f"{bits['xz']:.3f}", f"{bits['model']:.3f}")
+        cells.append((title("bits_per_byte", lang)[0], words(of, lang), "", *numbers))
+    titles = [words(key, lang) for key in ("task", "language", "mode", "n", "chance", "model")]
+    table([(text, place > 2) for place, text in enumerate(titles)], cells)
+
+
+def report(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULT.json...", help=say("eval.results"))],
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help=say("eval.page"))] = None,
+) -> None:
+    from fathom.eval.page import page
+    from fathom.eval.report import load, markdown
+
+    forms = {".html": page, ".md": markdown}
+    if out is not None and out.suffix not in forms:
+        raise FathomError("parameter_invalid", param="--out", problem=f"{out.name} ends neither in .html nor in .md")
+    found = load(results)
+    if out is None:
+        return emit(markdown(found, language()), end="")
+    with atomic_file(out) as file:
+        file.write(forms[out.suffix](found, language()).encode())
+    emit(str(out))
+
+
+def _watch(stage: str) -> AbstractContextManager[Callable[[int, int], None]]:
+    labels = {"weighing": "eval.weighing", "asking": "eval.asking", "reading": "eval.reading"}
+    return progress(say(labels[stage]), show=human if stage == "reading" else str)
+
+
+def _write(path: Path, lines: list[dict[str, Any]]) -> None:
+    with atomic_file(path) as file:
+        file.writelines((json.dumps(line, ensure_ascii=False) + "\n").encode() for line in lines)
+
+
+VERBS: dict[str, Callable[..., Any]] = {"bpb": bpb, "core": core, "report": report}

@@ -95,5 +95,36 @@ TRAINING: dict[str, tuple[str, str]] = {
         "Tokens of a window; default: the model's context.",
         "窗口的 token 数；默认为模型的上下文长度。",
     ),
-    "eval.reading": ("predicting {what}", "预测 {what}"),
+    "eval.predicting": ("predicting {what}", "预测 {what}"),
+    "eval.core": (
+        "Small tasks in Chinese and English, each beside chance with an interval: language, facts from texts, tools, "
+        "arithmetic, instructions. Answers are asked for greedily and at the model's default sampling.",
+        "中英文小任务，每项附随机水平和区间：语言、据文作答、工具、算术、指令。分别以贪心和模型默认采样作答。",
+    ),
+    "eval.tasks": (
+        "Only these tasks, separated by commas; bits_per_byte is one of them.",
+        "只测这些任务，以逗号分隔；bits_per_byte 也是其中之一。",
+    ),
+    "eval.limit": ("At most so many items a language and task.", "每个任务每种语言最多这么多题。"),
+    "eval.out": (
+        "Also write the result here, for `fathom eval report`.",
+        "同时把结果写入此文件，供 `fathom eval report` 使用。",
+    ),
+    "eval.answers": ("Also write every answer as it came, with its score.", "同时写入每个未经改动的回答及其得分。"),
+    "eval.weighing": ("weighing texts", "比较文本概率"),
+    "eval.asking": ("asking", "提问"),
+    "eval.reading": ("predicting prose", "预测文章"),
+    "eval.skipped": ("left out: {task}: {reason}", "未测：{task}：{reason}"),
+    "eval.report": (
+        "Set results of `fathom eval core` side by side, with a mark where two models differ by more than chance.",
+        "并排比较 `fathom eval core` 的结果，差异超出偶然时加以标记。",
+    ),
+    "eval.results": (
+        "Results of `fathom eval core`; others are compared with the first.",
+        "`fathom eval core` 的结果；其他模型与第一个比较。",
+    ),
+    "eval.page": (
+        "A .html or .md file; default: print Markdown.",
+        ".html 或 .md 文件；默认打印 Markdown。",
+    ),
 }

@@ -1,0 +1,281 @@
+"""The suite: small tasks in Chinese and English, each with its number of items, chance and an interval.
+
+Likelihood tasks are scored once; all others twice, greedy (temperature 0, no penalty) and at the model's default
+sampling, whose answer to an item has the seed 1 + its place in the file. All answers run side by side on the engine.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .. import __version__
+from ..errors import FathomError
+from ..llm import LLM, SamplingParams
+from ..request import Answer as Running
+from ..request import Completion, Delta, Request, stream
+from .bpb import bits_per_byte
+from .likelihood import begin_token, loglikelihoods
+from .scorers import loops, score
+from .stats import interval
+from .tasks import LANGUAGES, TASKS, Item, Task, fingerprint, items, prose
+
+__all__ = ["BITS", "Answer", "Evaluation", "evaluate"]
+
+BITS = "bits_per_byte"
+SEED = 1
+Report = Callable[[int, int], None]
+Watch = Callable[[str], AbstractContextManager[Report]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model made of an item: an answer as it came (``calls``: of tools), or the texts' log-probabilities."""
+
+    task: str
+    lang: str
+    id: str
+    mode: str  # likelihood, greedy or sampled
+    score: float
+    answer: str | int
+    part: str | None = None
+    calls: tuple[tuple[str, str], ...] = ()
+    nats: tuple[float, ...] = ()
+    loops: bool | None = None
+    tokens: int = 0
+    finish_reason: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value not in (None, ())}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """``result`` is what ``fathom eval core --json`` prints and ``fathom eval report`` reads."""
+
+    result: dict[str, Any]
+    answers: list[Answer] = field(default_factory=list)
+
+
+def evaluate(
+    llm: LLM,
+    tasks: Sequence[str] | None = None,
+    *,
+    limit: int | None = None,
+    watch: Watch | None = None,
+) -> Evaluation:
+    """Runs the suite, or the ``tasks`` named, with at most ``limit`` items a language and task.
+
+    A task that can't be run here (no chat template; no sacrebleu) is left out and the reason stands under ``skipped``;
+    where it was named it is an error. ``watch`` gives each stage (``weighing``, ``asking``, ``reading``) its progress.
+    Raises ``choice_unknown`` for an unknown task and ``no_tokenizer``.
+    """
+    began, watch = time.monotonic(), watch or _unwatched
+    known = (*TASKS, BITS)
+    if unknown := [name for name in tasks or () if name not in known]:
+        raise FathomError("choice_unknown", what="task", found=unknown[0], known=", ".join(known))
+    _ = llm.tokenizer
+    chosen = [task for task in TASKS.values() if tasks is None or task.name in tasks]
+    skipped = {task.name: error for task in chosen if (error := _obstacle(llm, task))}
+    if tasks is not None and skipped:
+        raise next(iter(skipped.values()))
+    todo = [(task, items(task.name, llm, limit)) for task in chosen if task.name not in skipped]
+    with watch("weighing") as report:
+        answers = _weigh(llm, [(task, of) for task, of in todo if task.how == "likelihood"], report)
+    asked = time.monotonic()
+    with watch("asking") as report:
+        answers += _ask(llm, [(task, of) for task, of in todo if task.how != "likelihood"], report)
+    seconds = time.monotonic() - asked
+    by_id = {(task.name, item["lang"], item["id"]): item for task, of in todo for item in of}
+    result: dict[str, Any] = {
+        "model": llm.name,
+        "format": llm.format,
+        "fathom": __version__,
+        "items_sha256": fingerprint(),
+        "limit": limit,
+        "tasks": _summaries(answers, by_id),
+        "skipped": {name: error.message() for name, error in skipped.items()},
+    }
+    if tasks is None or BITS in tasks:
+        with watch("reading") as report:
+            result[BITS] = _bits(llm, report)
+    tokens = sum(answer.tokens for answer in answers)
+    result["speed"] = {
+        "seconds": round(time.monotonic() - began, 1),
+        "answers": sum(answer.mode != "likelihood" for answer in answers),
+        "tokens": tokens,
+        "tokens_per_s": round(tokens / seconds, 1) if tokens else None,
+        "threads": llm.model.threads,
+        "machine": platform.machine(),
+    }
+    return Evaluation(result, answers)
+
+
+def _unwatched(_: str) -> AbstractContextManager[Report]:
+    return nullcontext(lambda *_: None)
+
+
+def _obstacle(llm: LLM, task: Task) -> FathomError | None:
+    """Why this model, or this installation, can't be asked."""
+    try:
+        if task.name != "minimal_pairs":
+            llm.template(with_tools=task.how == "tools")
+        if task.name == "translation":
+            _chrf()
+    except FathomError as error:
+        return error
+    return None
+
+
+# likelihood
+
+
+def _weigh(llm: LLM, todo: Sequence[tuple[Task, Sequence[Item]]], report: Report) -> list[Answer]:
+    """Scores the texts of each item; all pairs of all tasks in one go."""
+    asked = [(task, item, _pairs(llm, task, item)) for task, of in todo for item in of]
+    found = iter(loglikelihoods(llm, [pair for _, _, pairs in asked for pair in pairs], report=report))
+    answers = []
+    for task, item, pairs in asked:
+        nats = [next(found)[0] for _ in pairs]
+        if task.name == "minimal_pairs":
+            choice, right = int(nats[0] <= nats[1]), float(nats[0] > nats[1])
+        else:
+            a_token = [total / len(text) for total, (_, text) in zip(nats, pairs, strict=True)]
+            choice = a_token.index(max(a_token))
+            right = score(task.name, item, choice)
+        answers.append(_answer(task, item, "likelihood", right, choice, nats=tuple(nats)))
+    return answers
+
+
+def _pairs(llm: LLM, task: Task, item: Item) -> list[tuple[list[int], list[int]]]:
+    """Context and text of each candidate: whole sentences, or the answers of an assistant."""
+    encode = llm.tokenizer.encode
+    if task.name == "minimal_pairs":
+        return [([begin_token(llm)], encode(item[name])) for name in ("good", "bad")]
+    template = llm.template()
+    context = template.render([{"role": "user", "content": item["question"]}])
+    space = " " if template.strips_space else ""  # which begins every answer in such a template
+    return [(context, encode(space + option)) for option in item["options"]]
+
+
+# answers
+
+
+def _ask(llm: LLM, todo: Sequence[tuple[Task, Sequence[Item]]], report: Report) -> list[Answer]:
+    """Both ways of each item behind one another: they share what was computed of the prompt."""
+    asked = [
+        (task, item, mode, _request(llm, task, item, params))
+        for task, of in todo
+        for place, item in enumerate(of)
+        for mode, params in _modes(llm, task, place)
+    ]
+    done = _completions(llm, [request for *_, request in asked], report)
+    answers = []
+    for (task, item, mode, _), completion in zip(asked, done, strict=True):
+        calls = tuple((call.name, call.arguments) for call in completion.tool_calls)
+        right = _chrf_of(item, completion.text) if task.name == "translation" else None
+        if right is None:
+            right = score(task.name, item, calls if task.how == "tools" else completion.text)
+        looped = loops(completion.token_ids, completion.finish_reason) if task.name == "everyday" else None
+        answers.append(
+            _answer(
+                *(task, item, mode, right, completion.text),
+                calls=calls,
+                loops=looped,
+                tokens=completion.completion_tokens,
+                finish_reason=completion.finish_reason,
+            )
+        )
+    return answers
+
+
+def _modes(llm: LLM, task: Task, place: int) -> Iterable[tuple[str, SamplingParams]]:
+    yield "greedy", SamplingParams(temperature=0.0, max_tokens=task.tokens)
+    yield "sampled", llm.params(seed=SEED + place, max_tokens=task.tokens)
+
+
+def _request(llm: LLM, task: Task, item: Item, params: SamplingParams) -> Request:
+    if task.how == "tools":
+        return llm.chat_request(item["messages"], params, tools=item["tools"])
+    if task.how == "choice":
+        params = llm.params(params, choice=tuple(item["options"]))
+    return llm.chat_request([{"role": "user", "content": item["prompt"]}], params)
+
+
+def _completions(llm: LLM, requests: Sequence[Request], report: Report) -> list[Completion]:
+    running = [answer for request in requests for answer in request.answers]
+    deltas: dict[Running, list[Delta]] = {answer: [] for answer in running}
+    done: dict[Running, Completion] = {}
+    for answer, delta in stream(llm.engine, running):
+        deltas[answer].append(delta)
+        if answer.finished:
+            done[answer] = answer.join(deltas.pop(answer))
+            report(len(done), len(running))
+    return [done[answer] for answer in running]
+
+
+def _answer(task: Task, item: Item, mode: str, right: float, answer: str | int, **more: Any) -> Answer:
+    part = str(item[task.parts]) if task.parts else None
+    return Answer(task.name, item["lang"], item["id"], mode, right, answer, part, **more)
+
+
+# what it comes to
+
+
+def _summaries(answers: Sequence[Answer], by_id: dict[tuple[str, str, str], Item]) -> dict[str, Any]:
+    """Task -> language -> mode -> n, score, low, high, chance."""
+    groups: dict[tuple[str, str, str], list[Answer]] = {}
+    for answer in answers:
+        groups.setdefault((answer.task, answer.lang, answer.mode), []).append(answer)
+    tasks: dict[str, Any] = {}
+    for (name, lang, mode), of in groups.items():
+        row = _row([answer.score for answer in of], TASKS[name].chance)
+        if TASKS[name].parts:
+            parts: dict[str, list[float]] = {}
+            for answer in of:
+                parts.setdefault(answer.part or "", []).append(answer.score)
+            row["parts"] = {part: {"n": len(s), "score": round(sum(s) / len(s), 4)} for part, s in parts.items()}
+        if name == "translation":
+            references = [[by_id[name, lang, answer.id]["reference"] for answer in of]]
+            row["corpus_chrf"] = round(_chrf().corpus_score([str(answer.answer) for answer in of], references).score, 2)
+        tasks.setdefault(name, {}).setdefault(lang, {})[mode] = row
+        if name == "everyday":
+            looped = _row([float(bool(answer.loops)) for answer in of], None)
+            tasks.setdefault("repetition", {}).setdefault(lang, {})[mode] = looped
+    return tasks
+
+
+def _row(scores: Sequence[float], chance: float | None) -> dict[str, Any]:
+    mean, low, high = (round(value, 4) for value in interval(scores))
+    return {"n": len(scores), "score": mean, "low": low, "high": high, "chance": chance and round(chance, 4)}
+
+
+def _bits(llm: LLM, report: Report) -> dict[str, Any]:
+    total = sum(prose(lang).stat().st_size for lang in LANGUAGES)
+    before, found = 0, {}
+    for lang in LANGUAGES:
+
+        def shown(done: int, _: int, before: int = before) -> None:
+            report(before + done, total)
+
+        of = bits_per_byte(llm, prose(lang), report=shown)
+        found[lang] = {"model": round(of.bits_per_byte, 4), "xz": round(of.xz, 4), "bytes": of.bytes}
+        before += of.bytes
+    return found
+
+
+def _chrf_of(item: Item, answer: str) -> float:
+    return float(_chrf().sentence_score(answer, [item["reference"]]).score) / 100
+
+
+def _chrf() -> Any:
+    """chrF (Popovic, 2015) as sacrebleu computes it: character n-grams up to 6."""
+    try:
+        from sacrebleu.metrics import CHRF
+    except ModuleNotFoundError:
+        raise FathomError("extra_missing", feature="the task translation", extra="eval") from None
+    return CHRF()
