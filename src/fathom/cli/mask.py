@@ -36,6 +36,7 @@ LONGEST_DAYS = 36_500  # that a vault may be given
 def mask(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help=say("mask.file"))],
     jsonl: Annotated[bool, typer.Option("--jsonl", help=say("mask.jsonl"))] = False,
+    fields: Annotated[str | None, typer.Option("--fields", metavar="LIST", help=say("mask.fields"))] = None,
     csv: Annotated[str | None, typer.Option("--csv", metavar="COLUMNS", help=say("mask.csv"))] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help=say("mask.output"))] = None,
     vault: Annotated[Path | None, typer.Option("--vault", metavar="FILE", help=say("mask.vault"))] = None,
@@ -52,6 +53,8 @@ def mask(
 ) -> None:
     if jsonl and csv is not None:
         raise FathomError("parameter_invalid", param="--csv", problem="not together with --jsonl")
+    if fields is not None and not jsonl:
+        raise FathomError("parameter_invalid", param="--fields", problem="goes with --jsonl only")
     if vault is None and (restore or expires is not None):
         raise FathomError("parameter_invalid", param="--vault", problem="needed to restore, or to expire")
     if expires is not None and not 0 < expires <= LONGEST_DAYS:
@@ -65,7 +68,7 @@ def mask(
     from .mask_source import encoding_named, source
 
     def form() -> files.Records | None:
-        return Jsonl() if jsonl else None if csv is None else Csv(csv, ENTITIES)
+        return Jsonl(fields, ENTITIES) if jsonl else None if csv is None else Csv(csv, ENTITIES)
 
     wanted = encoding_named(encoding)
     drawn = output is not None or not sys.stdout.isatty()  # else the bar and the text would stand in one another
@@ -112,6 +115,7 @@ def mask(
     _tell(tally, read.nbytes, seconds)
     if tally.counts and masker.is_reversible:
         again = " --jsonl" if jsonl else "" if csv is None else f" --csv {shlex.quote(csv)}"
+        again += "" if fields is None else f" --fields {shlex.quote(fields)}"
         again += "" if wanted is None else f" --encoding {wanted}"
         paths = [shlex.quote(str(path)) for path in (output or "FILE", vault)]
         undo = f"fathom mask {paths[0]}{again} --restore --vault {paths[1]}"

@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 BATCH = 2**18  # characters of records masked together
+LABELLED = 128  # characters of a text that its field's name is a context for
 PLACES = 5  # lines kept for a type
 
 Records = Jsonl | Csv
@@ -124,15 +125,20 @@ def mask_records(
 
     def flush() -> None:
         texts = [text for _, record in batch for text in record.texts]
-        types = [type for _, record in batch for type in records.types[: len(record.texts)]]  # of a header: none
-        masked = iter(masker.mask_all(texts, vault, types=types))
+        types = [type for _, record in batch for type in record.types]
+        labels = [label for _, record in batch for label in record.labels]
+        labelled = [  # a name says what it is the name of
+            f"{label}: {text}" for label, text in zip(labels, texts, strict=True) if label and 0 < len(text) <= LABELLED
+        ]
+        masked = iter(masker.mask_all(texts + labelled, vault, types=types + [None] * len(labelled)))
         for line, record in batch:
             here = [next(masked) for _ in record.texts]
             for one in here:
                 for span in one.entities:
                     tally.add(span.type, line)
             raw = records.masked(record, here)
-            if keep and raw != record.raw and records.restored(records.parse(raw), record.texts) != record.raw:
+            told = record if raw == record.raw else records.parse(raw)
+            if keep and records.restored(told, record.whole) != record.raw:
                 vault.keep(LINE, record.raw, _token_of_line(line, raw))
             write(raw)
         batch.clear()
@@ -159,7 +165,7 @@ def restore(source: Source, records: Records | None, vault: Vault, write: Write)
         return
     for line, record in _parsed(source, records):
         kept = vault.value(_token_of_line(line, record.raw))
-        texts = [unmasker.feed(text, end=True) for text in record.texts]
+        texts = [unmasker.feed(text, end=True) for text in record.whole]
         write(records.restored(record, texts) if kept is None else kept)
 
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from fathom.guard import Masked
@@ -23,85 +23,148 @@ __all__ = ["Csv", "Jsonl", "Record"]
 _FIELD_LIMIT = 2**26  # characters of a CSV field
 _MARK = "\ufeff"  # that spreadsheets put in front
 _DELIMITERS = ",;\t|"
-_ADDED = ', "entities": '
+_TEXT, _ENTITIES = "text", "entities"
+_ADDED = f', "{_ENTITIES}": '
+_LONG_NUMBER = 7  # characters of numbers that may be personal
+_FLOAT = re.compile(r"([0-9]{7,})(\.0+)")
+_LEFT = object()
+_ALL = "all"  # columns, but where one is called so
+_TOKEN = re.compile(r'["{}\[\],:]|-?[0-9][0-9.eE+-]*')
 _decoder = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
+    """``texts``: what is to be masked, or, in a masked record, unmasked; for each what stands behind it (the ``.0`` of
+    a number that a program took for a fraction), the type that all of it is of (None: it is searched), and the name
+    it has in the file, which may say what it is."""
+
     raw: str  # as written, with its line end
-    texts: list[str]  # what is to be masked, or, in a masked record, unmasked
+    texts: list[str]
+    tails: list[str]
+    types: list[str | None]
+    labels: list[str]
     parts: Any = None  # what the format needs to write it again
+
+    @property
+    def whole(self) -> list[str]:
+        return [text + tail for text, tail in zip(self.texts, self.tails, strict=True)]
+
+
+def _parts(texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Texts and tails."""
+    parts = [found.groups() if (found := _FLOAT.fullmatch(text)) else (text, "") for text in texts]
+    return [text for text, _ in parts], [tail for _, tail in parts]
+
+
+def _empty(raw: str) -> Record:
+    return Record(raw, [], [], [], [])
 
 
 class Jsonl:
-    """One object a line; its member ``text`` is masked, and ``entities`` is added."""
+    """One object a line; its texts are masked wherever they stand in it, and ``entities`` is added. Keys stay. A number
+    is a text, too: masked it becomes a string.
 
-    types: tuple[None] = (None,)
+    ``fields``: the only ones that are masked, with all that is in them: ``name,user.phone``, arrays not counting;
+    ``name=PERSON``: all of it is that. ``known``: the types there are.
+    """
+
+    def __init__(self, fields: str | None, known: Container[str]) -> None:
+        self._fields = None if fields is None else dict(_typed(fields, known))
+        self._unseen = {*self._fields} if self._fields else set[str]()
 
     def records(self, lines: Iterable[str]) -> Iterator[str]:
-        return iter(lines)
+        """ValueError at the end: a field that no record has."""
+        raw = None
+        for raw in lines:
+            yield raw
+        if raw is not None and self._unseen:
+            raise ValueError(f"the end, and no record had a field {min(self._unseen)!r}")
 
     def parse(self, raw: str) -> Record:
         """ValueError: what is wrong with the line."""
         if not raw.strip():
-            return Record(raw, [])
+            return _empty(raw)
         members = _members(raw)
-        text = members.get("text")
-        if text is None or not isinstance(text.value, str):
-            raise ValueError('no string "text"')
-        return Record(raw, [text.value], members)
+        found = [(value, type) for value in _values(raw) if (type := self._type(value)) is not _LEFT]
+        values = [value for value, _ in found]
+        labels = ["" if value.name == _TEXT else value.name for value in values]
+        texts, tails = _parts([value.text for value in values])
+        return Record(raw, texts, tails, [type for _, type in found], labels, (values, members))
+
+    def _type(self, value: _Value) -> Any:
+        """The type that all of a value is of, None where it is searched, ``_LEFT`` where it stays."""
+        if value.top == _ENTITIES:  # ours take its place
+            return _LEFT
+        if self._fields is None:
+            return _LEFT if value.is_short else None
+        for field, type in self._fields.items():
+            if value.path == field or value.path.startswith(f"{field}."):
+                self._unseen.discard(field)
+                return _LEFT if value.is_short and type is None else type
+        return _LEFT
 
     def masked(self, record: Record, masked: Sequence[Masked]) -> str:
-        if not record.texts:
+        if record.parts is None:
             return record.raw
-        text, old = record.parts["text"], record.parts.get("entities")
+        values, members = record.parts
         entities = json.dumps(
             [
-                {"type": span.type, "start": span.start, "end": span.end, "score": round(span.score, 3)}
-                for span in masked[0].entities
-            ]
+                {
+                    **({} if value.place == _TEXT else {"field": value.place}),
+                    **{"type": span.type, "start": span.start, "end": span.end, "score": round(span.score, 3)},
+                }
+                for value, one in zip(values, masked, strict=True)
+                for span in one.entities
+            ],
+            ensure_ascii=record.raw.isascii(),
         )
-        edits = [(text.start, text.end, _written(masked[0].text, record.raw[text.start : text.end], text.value))]
-        if old is None:
-            close = max(member.end for member in record.parts.values())
+        edits = _texts(record, values, [one.text + tail for one, tail in zip(masked, record.tails, strict=True)])
+        if (old := members.get(_ENTITIES)) is not None:
+            edits.append((*old, entities))
+        elif members:
+            close = max(end for _, end in members.values())
             edits.append((close, close, _ADDED + entities))
-        else:
-            edits.append((old.start, old.end, entities))
         return _edited(record.raw, edits)
 
     def restored(self, record: Record, originals: Sequence[str]) -> str:
         """A masked record without what was added, with its original texts."""
-        if not record.texts:
+        if record.parts is None:
             return record.raw
-        text, added = record.parts["text"], record.parts.get("entities")
-        literal = record.raw[text.start : text.end]
-        edits = [(text.start, text.end, _written(originals[0], literal, text.value))]
-        if added is not None and record.raw[: added.start].endswith(_ADDED):
-            edits.append((added.start - len(_ADDED), added.end, ""))
+        values, members = record.parts
+        edits = _texts(record, values, originals)
+        added = members.get(_ENTITIES)
+        if added is not None and record.raw[: added[0]].endswith(_ADDED):
+            edits.append((added[0] - len(_ADDED), added[1], ""))
         return _edited(record.raw, edits)
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
-    value: Any
-    start: int  # of the value in the line
+class _Value(NamedTuple):
+    """A string of a line, or a number."""
+
+    text: str
+    start: int  # in the line
     end: int
+    top: str  # the outermost key
+    name: str  # the nearest one
+    path: str  # user.phones
+    place: str  # user.phones[0]
+    is_short: bool  # a number of too few digits to be personal by itself
 
 
-def _members(raw: str) -> dict[str, _Member]:
+def _members(raw: str) -> dict[str, tuple[int, int]]:
     """The members of the object that the line is, and where their values stand."""
     try:
         if not isinstance(json.loads(raw.removeprefix(_MARK)), dict):
             raise ValueError("not an object")
-        members: dict[str, _Member] = {}
+        members: dict[str, tuple[int, int]] = {}
         place = _skipped(raw, 0) + 1
         while raw[place := _skipped(raw, place)] != "}":
             name, place = _decoder.raw_decode(raw, _skipped(raw, place + (raw[place] == ",")))
-            value, end = _decoder.raw_decode(raw, start := _skipped(raw, _skipped(raw, place) + 1))
-            if name in members and name in ("text", "entities"):
+            _, end = _decoder.raw_decode(raw, start := _skipped(raw, _skipped(raw, place) + 1))
+            if name in members and name in (_TEXT, _ENTITIES):
                 raise ValueError(f'"{name}" stands twice')
-            members[name] = _Member(value, start, end)
+            members[name] = start, end
             place = end
     except RecursionError:
         raise ValueError("nested too deeply") from None
@@ -116,6 +179,48 @@ def _skipped(raw: str, place: int) -> int:
     return place
 
 
+def _values(raw: str) -> Iterator[_Value]:
+    """The strings and numbers of a line of JSON, but for keys, in order."""
+    keys: list[str | int] = []  # of the objects and arrays around; of an array the number of the element
+    is_key, place = False, 0
+    while (token := _TOKEN.search(raw, place)) is not None:
+        mark, place = token[0], token.end()
+        if mark == "{":
+            keys.append("")
+            is_key = True
+        elif mark == "[":
+            keys.append(0)
+            is_key = False
+        elif mark in "]}":
+            keys.pop()
+        elif mark == ":":
+            is_key = False
+        elif mark == ",":
+            if isinstance(number := keys[-1], int):
+                keys[-1] = number + 1
+            is_key = isinstance(number, str)
+        else:
+            text = mark
+            if mark == '"':
+                text, place = _decoder.raw_decode(raw, token.start())
+            if is_key:
+                keys[-1] = text
+                continue
+            name = next((key for key in reversed(keys) if isinstance(key, str)), "")
+            path = ".".join(key for key in keys if isinstance(key, str))
+            where = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)[1:]
+            is_short = mark != '"' and len(text) < _LONG_NUMBER
+            yield _Value(text, token.start(), place, str(keys[0]), name, path, where, is_short)
+
+
+def _texts(record: Record, values: Sequence[_Value], texts: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Edits that put ``texts`` where ``values`` stand."""
+    return [
+        (value.start, value.end, _written(text, record.raw[value.start : value.end], value.text))
+        for value, text in zip(values, texts, strict=True)
+    ]
+
+
 def _written(text: str, literal: str, value: str) -> str:
     """``text`` as a JSON string in the manner of ``literal``, which says ``value``."""
     if text == value:
@@ -125,28 +230,35 @@ def _written(text: str, literal: str, value: str) -> str:
 
 
 def _edited(raw: str, edits: Sequence[tuple[int, int, str]]) -> str:
-    for start, end, text in sorted(edits, reverse=True):
-        raw = raw[:start] + text + raw[end:]
-    return raw
+    pieces: list[str] = []
+    done = 0
+    for start, end, text in sorted(edits):
+        pieces += raw[done:start], text
+        done = end
+    return "".join([*pieces, raw[done:]])
+
+
+def _typed(listed: str, known: Container[str]) -> Iterator[tuple[str, str | None]]:
+    """``姓名=PERSON,留言``: names, each with the type that is said for it."""
+    for entry in next(csv.reader([listed], strict=True), []):
+        name, _, type = entry.rpartition("=")
+        yield (name, type) if type in known else (entry, None)
 
 
 class Csv:
     """Rows with a delimiter found in the first line; the named columns are masked.
 
-    ``columns``: names of the first row, or numbers from 1. With names the first row is a header and stays; with numbers
-    alone it is a row like the others. ``name=PERSON``: all that stands in the column is of that type.
+    ``columns``: names of the first row, numbers from 1, or ``all``. With names the first row is a header and stays;
+    without it is a row like the others. ``name=PERSON``: all that stands in the column is of that type.
     """
 
     def __init__(self, columns: str, known: Container[str]) -> None:
         """``known``: the types there are."""
         csv.field_size_limit(_FIELD_LIMIT)
-        self._wanted: list[str] = []
-        self.types: list[str | None] = []  # of the columns that are masked
-        for entry in next(csv.reader([columns], strict=True), []):
-            name, _, type = entry.rpartition("=")
-            self._wanted.append(name if type in known else entry)
-            self.types.append(type if type in known else None)
-        self._columns: list[int] = []
+        self._wanted = [*_typed(columns, known)]
+        self._columns: list[int] = []  # that are masked
+        self._types: list[str | None] = []
+        self._labels: list[str] = []
         self._width = 0  # fields of the first row
         self._delimiter = ","
 
@@ -173,33 +285,39 @@ class Csv:
 
     def parse(self, raw: str) -> Record:
         if not raw.strip("\r\n"):
-            return Record(raw, [])
+            return _empty(raw)
         [row] = csv.reader(io.StringIO(raw.removeprefix(_MARK), newline=""), delimiter=self._delimiter, strict=True)
         if not self._width:
             self._width = len(row)
             mark = re.escape(self._delimiter)
             self._field = re.compile(f'("(?:[^"]|"")*"|[^"{mark}][^{mark}]*|){mark}')  # as csv reads it
             if self._read_header(row):
-                return Record(raw, [])
+                return _empty(raw)
         if len(row) != self._width:
             raise ValueError(f"{len(row)} fields, expected {self._width} as in the first row")
-        return Record(raw, [row[column] for column in self._columns])
+        return Record(raw, *_parts([row[column] for column in self._columns]), self._types, self._labels)
 
     def _read_header(self, row: Sequence[str]) -> bool:
         """Finds the columns; True where one of them is named by this row."""
         named = False
-        for wanted in self._wanted:
+        for wanted, type in self._wanted:
             if wanted in row:
                 named = True
-                self._columns.append(row.index(wanted))
-            elif wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(row):
-                self._columns.append(int(wanted) - 1)
+                columns = [row.index(wanted)]
+            elif wanted.isascii() and wanted.isdigit() and len(wanted) < 9 and 1 <= int(wanted) <= len(row):
+                columns = [int(wanted) - 1]
+            elif wanted == _ALL:
+                columns = [*range(len(row))]
             else:
                 raise ValueError(f"no column {wanted!r} in this first row of {len(row)}")
+            new = [column for column in columns if column not in self._columns]
+            self._columns += new
+            self._types += [type] * len(new)
+        self._labels = [row[column] if named else "" for column in self._columns]
         return named
 
     def masked(self, record: Record, masked: Sequence[Masked]) -> str:
-        return self._with(record, [one.text for one in masked])
+        return self._with(record, [one.text + tail for one, tail in zip(masked, record.tails, strict=True)])
 
     def restored(self, record: Record, originals: Sequence[str]) -> str:
         """A masked record with its original texts."""
@@ -207,7 +325,7 @@ class Csv:
 
     def _with(self, record: Record, texts: Sequence[str]) -> str:
         """The row with other texts in its columns; what was quoted stays quoted."""
-        if list(texts) == record.texts:
+        if list(texts) == record.whole:
             return record.raw
         body = record.raw.rstrip("\r\n")
         mark = _MARK if body.startswith(_MARK) else ""

@@ -59,12 +59,16 @@ GUARD: dict[str, tuple[str, str]] = {
     ),
     "mask.file": ("The file; - is standard input.", "文件；- 表示标准输入。"),
     "mask.jsonl": (
-        'One JSON object a line: its "text" is masked, "entities" is added.',
-        "每行一个 JSON 对象：遮盖其 text，并加上 entities。",
+        'One JSON object a line: all its texts are masked, "entities" is added.',
+        "每行一个 JSON 对象：遮盖其中所有文本，并加上 entities。",
+    ),
+    "mask.fields": (
+        "JSONL: mask these fields only, separated by commas, e.g. note,user.name; name=PERSON: all of it is that.",
+        "JSONL：只遮盖这些字段，以逗号分隔，如 note,user.name；name=PERSON 表示该字段全是姓名。",
     ),
     "mask.csv": (
-        "CSV: mask these columns, names of the first row or numbers from 1; name=PERSON: all of it is that.",
-        "CSV：遮盖这些列，用第一行中的列名或从 1 起的序号，以逗号分隔；name=PERSON 表示该列全是姓名。",
+        "CSV: mask these columns, names of the first row, numbers from 1, or all; name=PERSON: all of it is that.",
+        "CSV：遮盖这些列，用第一行中的列名或从 1 起的序号，以逗号分隔；all 表示所有列；name=PERSON 表示该列全是姓名。",
     ),
     "mask.output": ("Write here instead of standard output.", "写入此文件，而不是标准输出。"),
     "mask.vault": (
