@@ -12,7 +12,7 @@ from fathom.data.clean import plain
 from fathom.eval.scorers import score
 from fathom.text.tools import ToolCall
 
-COUNTS = {"arithmetic": 60, "tables": 60}
+COUNTS = {"arithmetic": 60, "extraction": 60, "tables": 60}
 FIELDS = {
     "arithmetic": {"kind": str, "prompt": str, "answer": int},
     "extraction": {"prompt": str, "expected": dict},
@@ -121,3 +121,12 @@ def test_numbers_of_a_sum_are_read_off_its_prompt() -> None:
             digits = "".join(c for c in item["prompt"] if c in "0123456789+-×÷")
             left, right_ = digits.split(sums[0])
             assert item["answer"] == eval(f"{left}{signs[sums[0]]}{right_}")
+
+
+def test_what_is_to_be_extracted_stands_in_the_prompt() -> None:
+    for item in items("extraction"):
+        assert any(item["expected"].values())
+        assert ("null" in item["prompt"]) == (None in item["expected"].values())
+        for name, value in item["expected"].items():
+            assert name in item["prompt"]
+            assert value is None or value in item["prompt"]

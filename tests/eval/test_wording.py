@@ -57,6 +57,7 @@ def test_values_that_are_the_same(expected, found) -> None:
         ("007", "7"),
         ("3", "3pm"),
         ("5月", "5日"),
+        ("2天", "2次"),
         ("45", None),
         ("45", ["45"]),
         ("45", {"value": "45"}),

@@ -14,12 +14,12 @@ ENDS = " \t\n.,;:!?。、…'\"*_()[]"  # what may surround a value
 _STRAIGHT = str.maketrans({**dict.fromkeys("“”„‟«»『』「」", '"'), **dict.fromkeys("‘’‚‛`", "'"), "−": "-", "–": "-"})
 _NUMBER = re.compile(r"(?<![a-z0-9_])-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_MONEY = {
+_UNITS = {
     **dict.fromkeys(("¥", "元", "块", "块钱", "人民币", "rmb", "cny", "yuan"), "¥"),
     **dict.fromkeys(("$", "美元", "dollar", "dollars", "usd"), "$"),
     **dict.fromkeys(("£", "英镑", "pound", "pounds", "gbp"), "£"),
     **dict.fromkeys(("€", "欧元", "euro", "euros", "eur"), "€"),
-    **dict.fromkeys(("", *"个件份人位张本台盒箱瓶杯双套斤名"), ""),
+    **{measure: measure for measure in ("", *"个件份人位张本台盒箱瓶杯双套斤名片次天寸袋只盏条")},
 }
 _AMOUNT = re.compile(r"([$¥£€]?)(-?(?:[1-9]\d{0,2}(?:,\d{3})+|0|[1-9]\d*)(?:\.\d+)?)(\D{0,7})")
 _SCRIPTS = {"zh": "CJK", "en": "LATIN"}
@@ -92,7 +92,7 @@ def holds(text: str, part: str) -> bool:
 
 
 def same(expected: Any, found: Any) -> bool:
-    """Equal in normal form without spaces and stops at the ends, or amounts of equal value and money.
+    """Equal in normal form without spaces and stops at the ends, or amounts of equal value and unit.
 
     None is also what is written as "null" or as an empty text.
     """
@@ -110,11 +110,11 @@ def same(expected: Any, found: Any) -> bool:
 
 
 def _amount(text: str) -> tuple[Decimal, str] | None:
-    """ "¥1,200" and "1200元" -> (1200, "¥"); "3件" -> (3, ""); None for what is no amount, such as 007."""
+    """ "¥1,200" and "1200元" -> (1200, "¥"); "3件" -> (3, "件"); None for what is no amount, such as 007."""
     match = _AMOUNT.fullmatch(text)
-    if match is None or match[3] not in _MONEY:
+    if match is None or match[3] not in _UNITS:
         return None
-    return Decimal(match[2].replace(",", "")), match[1] or _MONEY[match[3]]
+    return Decimal(match[2].replace(",", "")), match[1] or _UNITS[match[3]]
 
 
 def share_of_language(text: str, language: str) -> float:
