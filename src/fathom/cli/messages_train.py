@@ -86,6 +86,31 @@ TRAINING: dict[str, tuple[str, str]] = {
     "data.all": ("all", "合计"),
     # eval
     "eval": ("Measure how good a model is.", "衡量模型的质量。"),
+    "eval.harness": (
+        "Public benchmarks: tasks of lm-evaluation-harness, and files in its format; needs the extra [eval]. "
+        "Task files are code, and their data may come from the network.",
+        "公开基准：运行 lm-evaluation-harness 的任务及其格式的任务文件；需要附加组件 [eval]。"
+        "任务文件就是代码，其数据可能来自网络。",
+    ),
+    "eval.names": (
+        "Tasks, groups or patterns such as 'mmlu_*', separated by commas.",
+        "任务、任务组或 'mmlu_*' 这样的模式，以逗号分隔。",
+    ),
+    "eval.include": (
+        "A folder of task files (YAML) of your own; paths in them count from the current folder.",
+        "自己的任务文件（YAML）所在文件夹；其中的路径相对于当前文件夹。",
+    ),
+    "eval.first": ("Only the first items of each task.", "每个任务只测前若干题。"),
+    "eval.shots": ("Examples before each question; default: as the task says.", "每题之前的示例数；默认由任务决定。"),
+    "eval.chat": ("Ask in the model's chat template.", "使用模型的对话模板提问。"),
+    "eval.url": (
+        "Ask a server's /v1/completions; --model is its model, and where the tokenizer is found here.",
+        "向服务器的 /v1/completions 提问；--model 指其模型，并在本机用来查找分词器。",
+    ),
+    "eval.cut": (
+        "{count} prompts lost their first tokens: more than {most} do not fit into the context",
+        "{count} 个提示词丢掉了开头的 token：超过 {most} 个就放不进上下文",
+    ),
     "eval.bpb": (
         "Bits per byte of texts: how well the model predicts them, comparable across vocabularies; beside xz -9.",
         "文本的每字节比特数：模型预测得有多准，可跨词表比较；附 xz -9 的值。",

@@ -346,7 +346,7 @@ def _load(names: Sequence[str], include: Path | None) -> dict[str, Any]:
     for name in names:
         if not manager.match_tasks([name]):
             near = difflib.get_close_matches(name, manager.all_tasks, 5, 0.4)
-            raise FathomError("choice_unknown", what="task", found=name, known=", ".join(near))
+            raise FathomError("choice_unknown", what="task", found=name, known=", ".join(near) or "`lm-eval ls tasks`")
     loaded: dict[str, Any] = manager.load(manager.match_tasks(list(names)))
     return loaded
 
