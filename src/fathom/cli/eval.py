@@ -14,6 +14,7 @@ from fathom.errors import FathomError, language
 from fathom.files import atomic_file, human
 
 from .console import emit, emit_json, note, progress, table
+from .harness import harness
 from .messages import say
 from .options import Json, Model, Threads
 
@@ -117,4 +118,4 @@ def _write(path: Path, lines: list[dict[str, Any]]) -> None:
         file.writelines((json.dumps(line, ensure_ascii=False) + "\n").encode() for line in lines)
 
 
-VERBS: dict[str, Callable[..., Any]] = {"bpb": bpb, "core": core, "report": report}
+VERBS: dict[str, Callable[..., Any]] = {"bpb": bpb, "core": core, "report": report, "harness": harness}
