@@ -10,9 +10,10 @@ import pytest
 from conftest import ROOT
 from fathom.data.clean import plain
 from fathom.eval.scorers import score
+from fathom.eval.wording import holds
 from fathom.text.tools import ToolCall
 
-COUNTS = {"arithmetic": 60, "extraction": 60, "tables": 60}
+COUNTS = {"arithmetic": 60, "extraction": 60, "grounded": 60, "tables": 60}
 FIELDS = {
     "arithmetic": {"kind": str, "prompt": str, "answer": int},
     "extraction": {"prompt": str, "expected": dict},
@@ -130,3 +131,13 @@ def test_what_is_to_be_extracted_stands_in_the_prompt() -> None:
         for name, value in item["expected"].items():
             assert name in item["prompt"]
             assert value is None or value in item["prompt"]
+
+
+def test_quotes_stand_in_the_notice_and_hold_the_answer_and_a_third_has_none() -> None:
+    unanswered = [item for item in items("grounded") if item["quote"] is None]
+    assert Counter(item["lang"] for item in unanswered) == {"zh": 20, "en": 20}
+    assert all(item["answer"] is None for item in unanswered)
+    for item in items("grounded"):
+        if item["quote"] is not None:
+            assert item["prompt"].count(item["quote"]) == 1, item["id"]
+            assert holds(item["quote"], item["answer"]), item["id"]

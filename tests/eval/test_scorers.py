@@ -203,8 +203,8 @@ def test_a_tool_is_called_once_with_its_arguments(calls, right) -> None:
 @pytest.mark.parametrize(
     ("check", "value", "good", "bad"),
     [
-        ("max_chars", 5, "一二三四。", "一二三四五。"),
-        ("min_chars", 5, "a b c d e", "a b c d"),
+        ("max_chars", 5, "一二\n\n四。", "一二三四五。"),
+        ("min_chars", 5, "a b c", "a  b"),
         ("max_words", 3, "one two three", "one two three four"),
         ("min_words", 3, "one two three", "one two"),
         ("exactly_n_words", 2, "two words", "just three words"),

@@ -45,12 +45,13 @@ def extraction(item: Item, answer: str) -> float:
 
 def grounded(item: Item, answer: str) -> float:
     """The answer and its sentence, quoted whole; where ``quote`` is null, the word that the text doesn't tell."""
+    said, sentences = normal(answer), {plain(normal(sentence)) for sentence in _SENTENCE.split(item["prompt"])}
+    if sum(len(sentence) > 5 and sentence in plain(said) for sentence in sentences) > MOST_QUOTED:
+        return 0.0
     if item["quote"] is None:  # nor is a number made up
         return float(absent(answer) and set(numbers(answer)) <= set(numbers(item["prompt"])))
-    said = normal(answer)
     quotes = list(re.finditer(r"\W*".join(map(re.escape, plain(normal(item["quote"])))), said))
-    sentences = {plain(normal(sentence)) for sentence in _SENTENCE.split(item["prompt"])}
-    if not quotes or sum(len(s) > 5 and s in plain(said) for s in sentences) > MOST_QUOTED:
+    if not quotes:
         return 0.0
     start, end = quotes[-1].span()
     rest = f"{said[:start]} {said[end:]}"
@@ -189,7 +190,7 @@ def _sentences_of(answer: str) -> int:
 
 
 def _length(answer: str) -> int:
-    return len("".join(answer.split()))
+    return len(" ".join(answer.split()))
 
 
 def _letters(answer: str) -> str:
@@ -200,7 +201,7 @@ def _listed(value: str | Sequence[str]) -> list[str]:
     return [normal(part) for part in ([value] if isinstance(value, str) else value)]
 
 
-# What `check` says of an answer without white space at its ends; characters are counted without white space
+# What `check` says of an answer without white space at its ends; white space counts as one character
 CHECKS: Mapping[str, Callable[[str, Any], bool]] = {
     "max_chars": lambda answer, n: _length(answer) <= n,
     "min_chars": lambda answer, n: _length(answer) >= n,
