@@ -11,9 +11,9 @@ from conftest import ROOT
 from fathom.data.clean import plain
 from fathom.eval.scorers import score
 from fathom.eval.wording import holds
-from fathom.text.tools import ToolCall
+from fathom.text.tools import ToolCall, checked_tools
 
-COUNTS = {"arithmetic": 60, "extraction": 60, "grounded": 60, "tables": 60}
+COUNTS = {"arithmetic": 60, "extraction": 60, "grounded": 60, "tables": 60, "tools": 40}
 FIELDS = {
     "arithmetic": {"kind": str, "prompt": str, "answer": int},
     "extraction": {"prompt": str, "expected": dict},
@@ -141,3 +141,18 @@ def test_quotes_stand_in_the_notice_and_hold_the_answer_and_a_third_has_none() -
         if item["quote"] is not None:
             assert item["prompt"].count(item["quote"]) == 1, item["id"]
             assert holds(item["quote"], item["answer"]), item["id"]
+
+
+def test_the_right_tool_is_offered_and_its_arguments_fit_its_schema() -> None:
+    kinds = {"string": str, "integer": int, "number": int | float, "boolean": bool}
+    for item in items("tools"):
+        assert [message["role"] for message in item["messages"]] == ["user"]
+        offered = {tool["function"]["name"]: tool["function"]["parameters"] for tool in checked_tools(item["tools"])}
+        assert 1 <= len(offered) == len(item["tools"]) <= 3
+        schema = offered[item["name"]]
+        assert set(schema["required"]) <= item["arguments"].keys() <= schema["properties"].keys()
+        for name, value in item["arguments"].items():
+            wanted = schema["properties"][name]
+            assert isinstance(value, kinds[wanted["type"]])
+            assert value in wanted.get("enum", [value])
+            assert value is True or holds(item["messages"][0]["content"], str(value)), item["id"]
