@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fathom.errors import FathomError
 
-from . import arithmetic, edits, extract, format, grounded, lists, sums, tables, tools
+from . import arithmetic, edits, extract, format, grounded, lists, metrics, sums, tables, tools
 from .words import Example
 
 __all__ = ["FAMILIES", "Example", "generate"]
@@ -24,6 +24,7 @@ FAMILIES: Mapping[str, Family] = {
     "format": format.sample,
     "grounded": grounded.sample,
     "lists": lists.sample,
+    "metrics": metrics.sample,
     "sums": sums.sample,
     "tables": tables.sample,
     "tools": tools.sample,
