@@ -69,7 +69,7 @@ def test_every_pattern_of_the_table_makes_problems_in_both_languages() -> None:
     for problem in table("arithmetic")["problem"]:
         for language in ("zh", "en"):
             made = [
-                found for seed in range(200) if (found := arithmetic._problem(random.Random(seed), language, problem))
+                found for seed in range(200) if (found := arithmetic.problem(random.Random(seed), language, problem))
             ]
             assert made, problem
             assert not re.search(r"[{}]", "".join(question + "".join(steps) for question, steps, _ in made))

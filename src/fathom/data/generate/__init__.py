@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fathom.errors import FathomError
 
-from . import arithmetic, edits, extract, format, grounded, lists, metrics, sums, tables, tools
+from . import arithmetic, edits, extract, format, grounded, lists, metrics, sums, tables, tools, tutor
 from .words import Example
 
 __all__ = ["FAMILIES", "Example", "generate"]
@@ -28,6 +28,7 @@ FAMILIES: Mapping[str, Family] = {
     "sums": sums.sample,
     "tables": tables.sample,
     "tools": tools.sample,
+    "tutor": tutor.sample,
 }
 LANGUAGES = ("zh", "en")
 PATIENCE = 1000  # draws without anything new: the family has no more

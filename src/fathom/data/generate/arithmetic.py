@@ -8,12 +8,13 @@ import random
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from .sums import multiply
 from .words import Example, Item, article, capital, items, person, table
 
-__all__ = ["evaluate", "sample", "written"]
+__all__ = ["evaluate", "problem", "sample", "written"]
 
 PROMPTS = {
     "zh": (
@@ -66,7 +67,7 @@ def sample(draw: random.Random, language: str) -> Example | None:
     if draw.random() < CLOCKS:
         question, steps, answer = _clock(draw, language)
     else:
-        found = _problem(draw, language, draw.choice(table("arithmetic")["problem"]))
+        found = problem(draw, language, draw.choice(table("arithmetic")["problem"]))
         if found is None:
             return None
         question, steps, answer = found
@@ -90,7 +91,12 @@ def evaluate(expression: str, values: Mapping[str, Fraction]) -> Fraction:
                 return Fraction(number)
         raise ValueError(f"{ast.unparse(node)} in {expression!r}")
 
-    return value(ast.parse(expression, mode="eval").body)
+    return value(_parsed(expression))
+
+
+@cache
+def _parsed(expression: str) -> ast.expr:
+    return ast.parse(expression, mode="eval").body
 
 
 def written(number: Fraction) -> str:
@@ -98,25 +104,25 @@ def written(number: Fraction) -> str:
     return str(number.numerator) if number.denominator == 1 else f"{float(number):.2f}".rstrip("0")
 
 
-def _problem(draw: random.Random, language: str, problem: Mapping[str, Any]) -> tuple[str, list[str], str] | None:
-    """Question, steps and answer, or None where the numbers drawn don't come out well."""
+def problem(draw: random.Random, language: str, pattern: Mapping[str, Any]) -> tuple[str, list[str], str] | None:
+    """Question, steps and answer of a pattern, or None where the numbers drawn don't come out well."""
     first, second = draw.sample(items(), 2)
     names = {"w": person(draw, language), "x": person(draw, language)}
     if names["w"] in names["x"] or names["x"] in names["w"]:
         return None
     values = {}
-    for key, kind in problem["numbers"].items():
+    for key, kind in pattern["numbers"].items():
         item = second if kind == "second price" else first
         if kind.endswith(("price", "price tens")):
             kind = f"{item.cheapest}-{item.dearest}{kind.removeprefix('second ').removeprefix('price')}"
         values[key] = Fraction(_drawn(draw, kind))
-    for line in problem.get("hidden", ()):
+    for line in pattern.get("hidden", ()):
         name, expression = line.split(" = ")
         values[name] = evaluate(expression, values)
-    if any(v.denominator != 1 or (v <= 0 and not _is_offset(problem, k)) for k, v in values.items()):
+    if any(v.denominator != 1 or (v <= 0 and not _is_offset(pattern, k)) for k, v in values.items()):
         return None
     labelled, steps = draw.random() < 0.6, []
-    for line in problem["steps"]:
+    for line in pattern["steps"]:
         name, expression, zh, en = re.split(r" = |: | \| ", line)
         result = values[name] = evaluate(expression, values)
         if result <= 0 or result.denominator not in FINITE:
@@ -125,7 +131,7 @@ def _problem(draw: random.Random, language: str, problem: Mapping[str, Any]) -> 
         shown = _worked(expression, values, result)
         steps.append(capital(label) + ("：" if language == "zh" else ": ") + shown if labelled else shown)
     numbers = {key: written(number) for key, number in values.items()}
-    question = _filled(draw.choice(problem[language]), {**names, **numbers}, first, second)
+    question = _filled(draw.choice(pattern[language]), {**names, **numbers}, first, second)
     return (question if language == "zh" else article(capital(question))), steps, written(result)
 
 
@@ -139,9 +145,9 @@ def _drawn(draw: random.Random, kind: str) -> int:
     return max(number // unit * unit, unit) if unit > 1 else number
 
 
-def _is_offset(problem: Mapping[str, Mapping[str, str]], name: str) -> bool:
+def _is_offset(pattern: Mapping[str, Mapping[str, str]], name: str) -> bool:
     """Whether it may be negative: a difference to something else, such as a score to the average."""
-    return problem["numbers"].get(name, "").startswith("-")
+    return pattern["numbers"].get(name, "").startswith("-")
 
 
 def _worked(expression: str, values: Mapping[str, Fraction], result: Fraction) -> str:
