@@ -26,11 +26,6 @@ def llm() -> LLM:
     return LLM(max_context=128)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("texts")
-
-
 def written(folder: Path, text: str | bytes) -> Path:
     path = folder / "text.txt"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -77,18 +72,14 @@ def test_control_tokens_spelled_out_are_text(llm: LLM, tmp_path: Path) -> None:
 
 
 @given(text=st.text(alphabet=st.sampled_from("ab1 \n\r\t.!。中\u2028\u0301\U0001f600"), max_size=80))
-def test_pieces_are_the_whole_and_keep_every_byte(
-    llm: LLM, tmp_path_factory: pytest.TempPathFactory, text: str
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "pieces.txt"
-    path.write_bytes(text.encode())
+def test_pieces_are_the_whole_and_keep_every_byte(llm: LLM, text: str) -> None:
+    raw = text.encode()
+    blocks = [raw[at : at + 5] for at in range(0, len(raw), 5)]  # which cut characters, too
+    assert [i for piece in encoded(llm.tokenizer, blocks) for i in piece] == llm.tokenizer.encode(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bpb, "BLOCK", 5)  # bytes: cuts characters too
-        ids = [i for piece in encoded(llm.tokenizer, path) for i in piece]
-        assert ids == llm.tokenizer.encode(text)
         patch.setattr(bpb, "LONGEST", 7)
-        ids = [i for piece in encoded(llm.tokenizer, path) for i in piece]
-        assert b"".join(map(llm.tokenizer.token_bytes, ids)) == text.encode()
+        ids = [i for piece in encoded(llm.tokenizer, blocks) for i in piece]
+    assert b"".join(map(llm.tokenizer.token_bytes, ids)) == raw
 
 
 def test_progress_goes_to_the_last_byte(llm: LLM, tmp_path: Path) -> None:

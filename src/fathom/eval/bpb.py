@@ -7,13 +7,13 @@ every text token over ln 2 and over the bytes of the file: nothing is left out, 
 from __future__ import annotations
 
 import codecs
+import itertools
 import lzma
 import math
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -64,34 +64,40 @@ def bits_per_byte(
         problem = f"{context} is not in 2..{llm.context_length}, the model's context"
         raise FathomError("parameter_invalid", param="context", problem=problem)
     begin = begin_token(llm)
-    size, packed = _checked(path)
-    windows = _windows(encoded(llm.tokenizer, path), context - 1)
+    size, packer, packed = _checked(path), lzma.LZMACompressor(preset=9), 0
+
+    def blocks() -> Iterator[bytes]:
+        nonlocal packed
+        for block in _blocks(path):
+            packed += len(packer.compress(block))
+            yield block
+
+    windows = _windows(encoded(llm.tokenizer, blocks()), context - 1)
     nats, tokens, count, done = 0.0, 0, 0, 0
-    while batch := list(islice(windows, SIDE_BY_SIDE)):
+    while batch := list(itertools.islice(windows, SIDE_BY_SIDE)):
         nats -= sum(total for total, _ in loglikelihoods(llm, [([begin], window) for window in batch]))
         tokens, count = tokens + sum(map(len, batch)), count + len(batch)
         done += sum(len(llm.tokenizer.token_bytes(token)) for window in batch for token in window)
         if report:
             report(min(done, size), size)
-    bits, seconds = nats / math.log(2) / size, round(time.monotonic() - began, 3)
-    return BitsPerByte(str(path), bits, 8 * packed / size, size, tokens, count, context, seconds)
+    bits, xz = nats / math.log(2) / size, 8 * (packed + len(packer.flush())) / size
+    return BitsPerByte(str(path), bits, xz, size, tokens, count, context, round(time.monotonic() - began, 3))
 
 
-def encoded(tokenizer: Tokenizer, path: Path) -> Iterator[list[int]]:
-    """The ids of a UTF-8 file, piece by piece: the same as of the whole text at once.
+def encoded(tokenizer: Tokenizer, blocks: Iterable[bytes]) -> Iterator[list[int]]:
+    """The ids of UTF-8 text that comes in blocks, piece by piece: the same as of the whole at once.
 
     It is cut before lines that begin with no space, which is where the pre-tokenizers of the family (and GPT's) cut
     anyway; only where none begins in 8 MiB is it cut elsewhere.
     """
     decoder, rest = codecs.getincrementaldecoder("utf-8")(), ""
-    with errors_of(path), path.open("rb") as file:
-        while block := file.read(BLOCK):
-            rest += decoder.decode(block)
-            lines = _WHOLE_LINES.match(rest)
-            end = lines.end() if lines else len(rest) if len(rest) > LONGEST else 0
-            if end:
-                yield tokenizer.encode(rest[:end])
-                rest = rest[end:]
+    for block in blocks:
+        rest += decoder.decode(block)
+        lines = _WHOLE_LINES.match(rest)
+        end = lines.end() if lines else len(rest) if len(rest) > LONGEST else 0
+        if end:
+            yield tokenizer.encode(rest[:end])
+            rest = rest[end:]
     yield tokenizer.encode(rest)
 
 
@@ -106,26 +112,24 @@ def _windows(pieces: Iterable[list[int]], length: int) -> Iterator[list[int]]:
         yield rest
 
 
-def _checked(path: Path) -> tuple[int, int]:
-    """Bytes of the file, and what xz makes of them; whatever makes it no text is an error before the model works."""
-    if path.exists() and not path.is_file():
-        raise FathomError("file_unreadable", path=path, problem="it is no regular file")
-    decoder, packer = codecs.getincrementaldecoder("utf-8")(), lzma.LZMACompressor(preset=9)
-    size = packed = 0
+def _blocks(path: Path) -> Iterator[bytes]:
     with errors_of(path), path.open("rb") as file:
         while block := file.read(BLOCK):
-            _decode(decoder, block, path, size)
-            packed += len(packer.compress(block))
-            size += len(block)
+            yield block
+
+
+def _checked(path: Path) -> int:
+    """The bytes of the file; whatever makes it no text is an error before the model works."""
+    if path.exists() and not path.is_file():
+        raise FathomError("file_unreadable", path=path, problem="it is no regular file")
+    decoder, size = codecs.getincrementaldecoder("utf-8")(), 0
+    for block in itertools.chain(_blocks(path), (b"",)):
+        carried = len(decoder.getstate()[0])  # bytes of a character that the last block cut
+        try:
+            decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            raise FathomError("encoding", where=path, offset=size - carried + error.start) from None
+        size += len(block)
     if not size:
         raise FathomError("file_unreadable", path=path, problem="it is empty")
-    _decode(decoder, b"", path, size, final=True)
-    return size, packed + len(packer.flush())
-
-
-def _decode(decoder: codecs.IncrementalDecoder, block: bytes, path: Path, before: int, *, final: bool = False) -> None:
-    carried = len(decoder.getstate()[0])  # bytes of a character that the last block cut
-    try:
-        decoder.decode(block, final)
-    except UnicodeDecodeError as error:
-        raise FathomError("encoding", where=path, offset=before - carried + error.start) from None
+    return size
