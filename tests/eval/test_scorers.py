@@ -136,6 +136,7 @@ def test_what_a_text_does_not_tell_has_to_be_said(answer, right) -> None:
         ("Gull Two has the largest crew.", 1),
         ("Gull has 4, Heron 6.\nThe largest is Gull Two", 1),
         ("Gull Two has more than Heron.", 1),
+        ("The boat with the largest crew is Gull Two.", 1),
         ("Gull", 0),
         ("Heron has more than Gull Two.", 0),
         ("Gull Two, Heron, Gull", 0),
@@ -148,12 +149,15 @@ def test_a_name_of_a_table_has_to_come_first(answer, right) -> None:
     assert score("tables", ITEMS["tables"], answer) == right
 
 
-@pytest.mark.parametrize("table", ["船名,人数\n海鸥,4\n苍鹭,6\n\n谁多？", "船名\t人数\n海鸥\t4\n苍鹭\t6\n\n谁多？"])
+@pytest.mark.parametrize(
+    "table", ["看，谁多？\n船名,人数\n海鸥,4\n苍鹭,6", "船名\t人数\n海鸥\t4\n苍鹭\t6\n\n海鸥，谁多？"]
+)
 def test_tables_with_tabs_and_commas_are_read(table) -> None:
     item = {"prompt": table, "answer": "苍鹭"}
     assert score("tables", item, "苍鹭的人数更高。") == 1
     assert score("tables", item, "海鸥的人数更高。") == 0
     assert score("tables", item, "海鸥和苍鹭") == 0
+    assert score("tables", {**item, "answer": "白鹭"}, "白鹭") == 1
 
 
 @pytest.mark.parametrize("task", ["tables", "arithmetic"])

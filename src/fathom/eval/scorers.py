@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any
 
 from fathom.data.clean import plain
@@ -164,11 +165,15 @@ def _last_number(right: str, answer: str) -> float:
 
 
 def _column_of(cell: str, prompt: str) -> set[str]:
-    """All cells of the column in which a cell stands, of a table in Markdown or with tabs or commas."""
-    lines = [line.strip().strip("|") for line in prompt.splitlines() if _CELLS.search(line)]
+    """The cells below the head of the column in which a cell stands; of a table in Markdown, with tabs or commas."""
+    lines = [line.strip().strip("|") for line in prompt.splitlines()]
     rows = [[normal(part) for part in _CELLS.split(line)] for line in lines]
-    places = {i for row in rows for i, part in enumerate(row) if part == cell}
-    return {row[i] for row in rows for i in places if i < len(row) and plain(row[i])} | {cell}
+    at = next((i for i, row in enumerate(rows) if cell in row and len(row) > 1), None)
+    if at is None:
+        return {cell}
+    width, column = len(rows[at]), rows[at].index(cell)
+    first = at - sum(1 for _ in takewhile(lambda row: len(row) == width, reversed(rows[:at])))
+    return {row[column] for row in takewhile(lambda row: len(row) == width, rows[first + 1 :]) if plain(row[column])}
 
 
 def _named(names: set[str], text: str) -> list[str]:
