@@ -97,7 +97,7 @@ $(VENV)/train.stamp: $(VENV)/core.stamp
 	@touch $@
 
 $(VENV)/eval.stamp: $(VENV)/core.stamp
-	@echo "fathom: installing lm-evaluation-harness (300 MB)" >&2
+	@echo "fathom: installing lm-evaluation-harness (up to 700 MB)" >&2
 	@$(call install,eval) >&2
 	@touch $@
 
