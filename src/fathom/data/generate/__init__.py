@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fathom.errors import FathomError
 
-from . import arithmetic, edits, extract, format, grounded, lists, metrics, sums, tables, tools, tutor
+from . import arithmetic, edits, extract, format, grounded, intents, lists, metrics, sums, tables, tools, tutor
 from .words import Example
 
 __all__ = ["FAMILIES", "Example", "generate"]
@@ -23,6 +23,7 @@ FAMILIES: Mapping[str, Family] = {
     "extract": extract.sample,
     "format": format.sample,
     "grounded": grounded.sample,
+    "intents": intents.sample,
     "lists": lists.sample,
     "metrics": metrics.sample,
     "sums": sums.sample,
