@@ -68,11 +68,13 @@ def test_a_fact_is_asked_in_several_ways_and_answered_by_a_word_or_a_sentence() 
         {"question": "What is the capital of France?", "answer": "Paris"},
         {"question": "茶是什么？", "answer": "饮料"},
     )
-    found = [tuple(m["content"] for m in c) for c in made("facts", french, tea)]
+    river = {"question": "Which river flows through Paris?", "answer": "the Seine"}
+    found = [tuple(m["content"] for m in c) for c in made("facts", french, tea, river)]
     assert found[0] == ("What is the capital of France?", "Paris.")
     assert found[1] == ("what is the capital of France", "The capital of France is Paris.")
-    assert found[4:6] == [("茶是什么？", "饮料。"), ("茶是什么", "茶是饮料。")]
-    assert len({question for question, _ in found}) == 8
+    assert found[6:8] == [("茶是什么？", "饮料。"), ("茶是什么", "茶是饮料。")]
+    assert found[13][1] == "The Seine flows through Paris."
+    assert len({question for question, _ in found}) == 18
 
 
 def test_hints_in_brackets_are_no_part_of_what_is_asked() -> None:

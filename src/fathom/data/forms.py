@@ -61,6 +61,9 @@ _KIND_ZH = re.compile(
     "(是|指)(一种|一类|指|用|由|在|对|描述|通过|将)|是.{0,20}(方法|现象|学科|理论|过程|系统|技术|概念)"
 )
 _IS_EN, _IS_ZH = re.compile(r"What is (the .+)\?"), re.compile("(.+)是(?:什么|哪里|谁|多少|哪个|几)？")
+_WHO_EN = re.compile(
+    r"(?:Who|Which \w+|What language|What currency) ((?:is|was|has|flows|wrote|painted|made) .+(?<!from))\?"
+)
 _HINT = re.compile(r"\s*[（(][^（）()]{2,80}[）)]\s*$")
 MOST_OPTIONS, MOST_CELLS, MOST_COLUMNS, MOST_ROWS = 7, 40, 7, 14
 
@@ -170,20 +173,30 @@ def questions(records: Iterable[Record], draw: random.Random) -> Iterator[Docume
 
 
 def facts(records: Iterable[Record], draw: random.Random) -> Iterator[Document]:
-    """``question`` and a short ``answer``: asked in four ways, answered by the word or by a whole sentence."""
+    """``question`` and a short ``answer``: asked in six ways, answered by the word or by a whole sentence."""
     del draw
     for record in records:
         question, answer = str(record["question"]), str(record["answer"]).rstrip(".。")
         if _HAN.search(question):
-            asked = (question, question.rstrip("？"), f"请问{question}", f"你知道{question}")
-            stop, match = "。", _IS_ZH.fullmatch(question)
-            whole = f"{match[1]}是{answer}" if match else answer
+            bare, stop = question.rstrip("？"), "。"
+            asked: tuple[str, ...] = (
+                question,
+                bare,
+                f"请问{question}",
+                f"你知道{question}",
+                f"问题：{question}",
+                f"{bare}？一句话回答。",
+            )
+            named = _IS_ZH.fullmatch(question)
+            whole = f"{named[1]}是{answer}" if named else answer
         else:
-            lowered = question[0].lower() + question[1:]
+            lowered, stop = question[0].lower() + question[1:], "."
             asked = (question, lowered.rstrip("?"), f"Quick question: {lowered}", f"Please tell me: {lowered}")
-            stop, match = ".", _IS_EN.fullmatch(question)
-            whole = f"{match[1][0].upper()}{match[1][1:]} is {answer}" if match else answer
-        for wording, reply in zip(asked, (answer, whole, answer, whole), strict=True):
+            asked += (f"Do you know the answer? {question}", f"{question} Answer in a sentence.")
+            named, who = _IS_EN.fullmatch(question), _WHO_EN.fullmatch(question)
+            whole = f"{named[1]} is {answer}" if named else f"{answer} {who[1]}" if who else answer
+            whole = whole[0].upper() + whole[1:]
+        for wording, reply in zip(asked, (answer, whole) * 3, strict=True):
             yield _ask(wording, reply + stop)
 
 
