@@ -12,6 +12,7 @@ import pytest
 import small_suite
 import tiny
 from fathom import LLM
+from fathom.assets import ASSETS
 from fathom.errors import FathomError
 from fathom.eval import tasks
 from fathom.eval.core import BITS, Evaluation, evaluate
@@ -166,6 +167,14 @@ def test_needles_lie_at_all_depths_of_texts_of_the_length(llm: LLM, suite: Path)
     assert tasks.needles(llm, "en", prose, 60) == items
     short = LLM(max_context=512)
     assert tasks.items("needle", short) == []
+
+
+def test_the_shipped_items_of_every_task_can_be_asked(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "ITEMS", ASSETS / "eval")
+    found = evaluate(llm, list(TASKS), limit=1)
+    rows = [row for of in found.result["tasks"].values() for modes in of.values() for row in modes.values()]
+    assert len(rows) == 48
+    assert all(row["n"] == 1 for row in rows)
 
 
 def test_the_fingerprint_hangs_on_every_byte_and_name(suite: Path) -> None:

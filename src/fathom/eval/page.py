@@ -21,12 +21,13 @@ _STYLE = """
 body { font: 14px/1.45 system-ui, sans-serif; color: #222; background: #fff; margin: 24px auto; padding: 0 16px;
   max-width: 1320px; }
 h1 { font-size: 22px; margin: 0 0 8px; } h2 { font-size: 15px; margin: 0; } p { margin: 4px 0; color: #555; }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(420px, 1fr)); gap: 20px 24px; margin: 20px 0; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(420px, 100%), 1fr)); gap: 20px 24px;
+  margin: 20px 0; }
 .legend span { display: inline-block; margin-right: 20px; } i { display: inline-block; width: 12px; height: 12px;
   margin-right: 6px; vertical-align: -1px; }
 .warn { color: #a40000; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 3px 12px 3px 0; text-align: left; border-bottom: 1px solid #eee; white-space: nowrap; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; } svg { max-width: 100%; height: auto; }
 """
 
 
@@ -111,7 +112,8 @@ def _card(task: str, language: str, groups: Sequence[_Group], most: float) -> st
             ends = f'y1="{top - 3}" y2="{top + high + 3}"'
             parts.append(f'<line x1="{x}" x2="{x}" {ends} stroke="#222" stroke-dasharray="3 2"/>')
         top += high + _GAP
-    size = f'width="{_NAMES + _PLOT + _FIGURES}" height="{height + _AXIS}"'
+    wide, tall = _NAMES + _PLOT + _FIGURES, height + _AXIS
+    size = f'width="{wide}" height="{tall}" viewBox="0 0 {wide} {tall}"'
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-size="11" role="img" aria-label="{name}">'
     return f"<div><h2>{name}</h2><p>{asked}</p>{svg}{''.join(parts)}</svg></div>"
 
