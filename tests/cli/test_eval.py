@@ -61,11 +61,16 @@ def test_the_suite_is_run_kept_and_set_side_by_side(fathom, mini, tmp_path, monk
 
 def test_what_is_wrong_with_a_suite_or_a_report_is_one_line(fathom, mini, tmp_path) -> None:
     (tmp_path / "r.json").write_text("[]")
+    (tmp_path / "good.json").write_text('{"tasks": {}}')
+    (tmp_path / "d.md").mkdir()
     for arguments, code, told in (
         (("core", "--tasks", "mmlu"), 2, "'mmlu' is unknown"),
         (("core", "--tasks", ""), 2, "'' is unknown"),
         (("core", "--limit", "0"), 2, "--limit"),
-        (("core", "--out", tmp_path / "no" / "r.json"), 1, "its folder does not exist"),
+        (("core", "--out", tmp_path / "no" / "r.json"), 1, "No such file"),
+        (("core", "--answers", tmp_path), 1, "it is a folder"),
+        (("core", "--out", tmp_path / "r.json", "--answers", tmp_path / "r.json"), 1, "is being written"),
+        (("report", tmp_path / "good.json", "--out", tmp_path / "d.md"), 1, "it is a folder"),
         (("core", "-m", "none"), 1, "no model 'none'"),
         (("report",), 2, "RESULT.json... is missing"),
         (("report", tmp_path / "none"), 1, "No such file"),
@@ -75,6 +80,8 @@ def test_what_is_wrong_with_a_suite_or_a_report_is_one_line(fathom, mini, tmp_pa
         result = fathom("eval", *arguments)
         assert (result.code, told in result.err) == (code, True), result.err
         assert len(result.err.strip().splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d.md", "good.json", "r.json"]
+    assert (tmp_path / "r.json").read_text() == "[]"
 
 
 def test_what_is_wrong_with_a_text_is_one_line(fathom, mini, text) -> None:

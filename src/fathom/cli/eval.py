@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
@@ -64,16 +64,14 @@ def core(
 
     from .conversation import load_model
 
-    for path in filter(None, (out, answers)):
-        if not path.absolute().parent.is_dir():  # better now than when all is done
-            raise FathomError("file_unreadable", path=path, problem="its folder does not exist")
     named = [name.strip() for name in tasks.split(",")] if tasks is not None else None
-    llm = load_model({"model": model, "threads": threads})
-    found = evaluate(llm, named, limit=limit, watch=_watch)
-    if out:
-        _write(out, [found.result])
-    if answers:
-        _write(answers, [answer.to_json() for answer in found.answers])
+    with ExitStack() as files:
+        kept = [(files.enter_context(_kept(path)) if path else None) for path in (out, answers)]  # errors come first
+        llm = load_model({"model": model, "threads": threads})
+        found = evaluate(llm, named, limit=limit, watch=_watch)
+        for file, lines in zip(kept, ([found.result], [answer.to_json() for answer in found.answers]), strict=True):
+            if file:
+                file.writelines((json.dumps(line, ensure_ascii=False) + "\n").encode() for line in lines)
     for name, reason in found.result["skipped"].items():
         note(say("eval.skipped", task=name, reason=reason))
     if as_json:
@@ -103,7 +101,7 @@ def report(
     found = load(results)
     if out is None:
         return emit(markdown(found, language()), end="")
-    with atomic_file(out) as file:
+    with _kept(out) as file:
         file.write(forms[out.suffix](found, language()).encode())
     emit(str(out))
 
@@ -113,9 +111,10 @@ def _watch(stage: str) -> AbstractContextManager[Callable[[int, int], None]]:
     return progress(say(labels[stage]), show=human if stage == "reading" else str)
 
 
-def _write(path: Path, lines: list[dict[str, Any]]) -> None:
-    with atomic_file(path) as file:
-        file.writelines((json.dumps(line, ensure_ascii=False) + "\n").encode() for line in lines)
+def _kept(path: Path) -> AbstractContextManager[BinaryIO]:
+    if path.is_dir():
+        raise FathomError("file_unreadable", path=path, problem="it is a folder")
+    return atomic_file(path)
 
 
 VERBS: dict[str, Callable[..., Any]] = {"bpb": bpb, "core": core, "report": report, "harness": harness}
