@@ -265,7 +265,8 @@ def _bits(llm: LLM, report: Report) -> dict[str, Any]:
             report(before + done, total)
 
         of = bits_per_byte(llm, prose(lang), report=shown)
-        found[lang] = {"model": round(of.bits_per_byte, 4), "xz": round(of.xz, 4), "bytes": of.bytes}
+        figures = {"model": round(of.bits_per_byte, 4), "xz": round(of.xz, 4)}
+        found[lang] = {**figures, "bytes": of.bytes, "context": of.context}
         before += of.bytes
     return found
 
