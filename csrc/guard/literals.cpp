@@ -47,19 +47,34 @@ void Literals::add(const Text& word) {
   if (nodes_[node].word < 0) nodes_[node].word = words_++;
 }
 
+bool Literals::has(const std::u32string& word) const {
+  int32_t node = 0;
+  for (char32_t c : word)
+    if ((node = follow(node, c)) < 0) return false;
+  return nodes_[node].word >= 0;
+}
+
+int32_t Literals::match(const Text& text, int32_t start, bool* more) const {
+  const int32_t size = int32_t(text.size());
+  int32_t node = 0, end = start, i = start;
+  while (i < size && (node = follow(node, text[i])) >= 0) {
+    ++i;
+    if (nodes_[node].word >= 0) end = i;
+  }
+  *more = i == size && node >= 0 && nodes_[node].inner;
+  return end;
+}
+
 std::vector<std::pair<int32_t, int32_t>> Literals::find(const Text& text, bool open, int32_t* stop) const {
   std::vector<std::pair<int32_t, int32_t>> places;
   const int32_t size = int32_t(text.size());
   int32_t start = 0;
   while (start < size) {
-    int32_t node = 0, end = 0, i = start;
-    while (i < size && (node = follow(node, text[i])) >= 0) {
-      ++i;
-      if (nodes_[node].word >= 0) end = i;
-    }
-    if (open && i == size && node >= 0 && nodes_[node].inner) break;
-    if (end > 0) places.emplace_back(start, end);
-    start = end > 0 ? end : start + 1;
+    bool more = false;
+    const int32_t end = match(text, start, &more);
+    if (open && more) break;
+    if (end > start) places.emplace_back(start, end);
+    start = end > start ? end : start + 1;
   }
   *stop = start;
   return places;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,11 @@ class Literals {
   Literals();
   void add(const Text& word);  // an empty word is no word
   int32_t size() const { return words_; }
+  bool has(const std::u32string& word) const;
+
+  // Where the longest word ends that begins at `start`; `start` if there is none. `*more`: the text ends where a longer
+  // one may still come.
+  int32_t match(const Text& text, int32_t start, bool* more) const;
 
   // Disjoint (start, end). `open`: the text goes on, so it stops at the first place where a longer word may still come;
   // `*stop` is that place, or the end.

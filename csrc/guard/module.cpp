@@ -15,6 +15,7 @@
 #include "literals.h"
 #include "machines.h"
 #include "numbers.h"
+#include "placeholders.h"
 #include "runs.h"
 
 namespace nb = nanobind;
@@ -39,6 +40,12 @@ nb::object fold(nb::str text) {
       PyUnicode_FromKindAndData(PyUnicode_4BYTE_KIND, folded.text.data(), Py_ssize_t(folded.text.size())));
   if (!shadow.is_valid()) throw nb::python_error();
   return nb::make_tuple(shadow, table(folded.origin, 1));
+}
+
+nb::list tuples(const std::vector<guard::Placeholders::Place>& places) {
+  nb::list out;
+  for (const auto& place : places) out.append(nb::make_tuple(place.start, place.end, place.type, place.number));
+  return out;
 }
 
 std::u32string code_points(nb::handle str) {
@@ -101,6 +108,7 @@ NB_MODULE(_guard, m) {
   nb::class_<guard::Literals>(m, "Literals")
       .def(nb::init<>())
       .def("__len__", &guard::Literals::size)
+      .def("copy", [](const guard::Literals& self) { return guard::Literals(self); })
       .def("add", [](guard::Literals& self, nb::str word) { self.add(Text(word.ptr())); }, nb::arg("word"))
       .def(
           "find",
@@ -114,4 +122,23 @@ NB_MODULE(_guard, m) {
           "occurring",
           [](const guard::Literals& self, nb::str text) { return self.occurring(Text(text.ptr())); },
           nb::arg("text"));
+  nb::class_<guard::Placeholders>(m, "Placeholders")
+      .def(
+          "__init__",
+          [](guard::Placeholders* self, nb::list types) {
+            std::vector<std::u32string> names;
+            for (nb::handle type : types) names.push_back(code_points(nb::cast<nb::str>(type)));
+            new (self) guard::Placeholders(std::move(names));
+          },
+          nb::arg("types"))
+      .def(
+          "find",
+          [](const guard::Placeholders& self, nb::str text, const guard::Literals& literals,
+             const guard::Literals& tokens, bool open) {
+            int32_t stop = 0;
+            std::vector<guard::Placeholders::Place> unknown;
+            auto places = self.find(Text(text.ptr()), literals, tokens, open, &unknown, &stop);
+            return nb::make_tuple(tuples(places), tuples(unknown), stop);
+          },
+          nb::arg("text"), nb::arg("literals"), nb::arg("tokens"), nb::arg("open") = false);
 }

@@ -32,11 +32,22 @@ class Automaton:
     def find(self, text: str) -> NDArray[np.int32]:
         """(n, 3): start, end and id of every occurrence, by end, the longer first."""
 
+class Placeholders:
+    """Spellings of ``⟦TYPE_N⟧`` for a closed list of types: csrc/guard/placeholders.h."""
+
+    def __init__(self, types: list[str]) -> None: ...
+    def find(
+        self, text: str, literals: Literals, tokens: Literals, open: bool = False
+    ) -> tuple[list[tuple[int, int, int, int]], list[tuple[int, int, int, int]], int]:
+        """Disjoint (start, end, type, number), type -1: a literal; the same of placeholders that are not among
+        ``tokens``; where it stopped."""
+
 class Literals:
     """A set of strings that may grow."""
 
     def __init__(self) -> None: ...
     def __len__(self) -> int: ...
+    def copy(self) -> Literals: ...
     def add(self, word: str) -> None: ...
     def find(self, text: str, open: bool = False) -> tuple[list[tuple[int, int]], int]:
         """Disjoint (start, end), leftmost and longest first; and where it stopped: at the end or, with ``open``, at the

@@ -156,6 +156,15 @@ def test_vault_and_restored_text_are_the_owners_alone(fathom, file, round_trip, 
     ]
 
 
+def test_what_a_model_changed_of_a_placeholder_is_put_back_and_what_nobody_knows_is_said(fathom, file, tmp_path):
+    vault = tmp_path / "vault"
+    assert "⟦PHONE_1⟧" in fathom("mask", file("[Person 7]的电话13812345678"), "--vault", vault).out
+    done = fathom("mask", file("[Phone 1] <phone_1> 【PERSON_7】 ⟦PHONE_2⟧"), "--vault", vault, "--restore")
+    assert done.out == "13812345678 13812345678 【PERSON_7】 ⟦PHONE_2⟧"
+    assert "1 placeholders are not in this vault" in done.err
+    assert "⟦PHONE_2⟧" in done.err
+
+
 # JSONL
 
 
@@ -518,7 +527,7 @@ def test_ctrl_c_leaves_nothing_half_written(file, tmp_path):
     running = subprocess.Popen(
         [*COMMAND, path, "-o", tmp_path / "out", "--vault", tmp_path / "vault"], stderr=subprocess.PIPE
     )
-    while not (tmp_path / ".out.partial").exists():
+    while not (tmp_path / ".out.partial").exists() or not (tmp_path / ".out.partial").stat().st_size:
         time.sleep(0.01)
     running.send_signal(signal.SIGINT)
     assert running.wait(20) == 130

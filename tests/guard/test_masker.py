@@ -24,6 +24,11 @@ PIECES = [
     *WORDS,
     "⟧",
     "PERSON",
+    "[PERSON_1]",
+    "【person 2】",
+    "{{phone-1}}",
+    "[",
+    "]",
     "_1",
     "LITERAL",
     "zhang@example.org",
@@ -69,6 +74,13 @@ def test_placeholders_are_typed_and_numbered_in_order_of_appearance():
 def test_brackets_of_the_users_own_are_no_tokens():
     masked = PLAIN.mask("写⟧PERSON_1⟧ 或 [⟦ 张三")
     assert PLAIN.unmask("⟦PERSON_1⟧", masked.vault) == "张三"
+
+
+def test_a_placeholder_that_the_text_spells_itself_stays_and_is_given_to_no_value():
+    masked = PLAIN.mask("[Person 1]: 张三？ <PERSON_2>：Ann Lee！[张三] [[张三]]")
+    assert masked.text == "[Person 1]: ⟦PERSON_3⟧？ <PERSON_2>：⟦PERSON_4⟧！[⟦PERSON_3⟧] [[⟦PERSON_3⟧]]"
+    assert PLAIN.unmask(masked.text, masked.vault) == "[Person 1]: 张三？ <PERSON_2>：Ann Lee！[张三] [[张三]]"
+    assert PLAIN.mask("[person-3]", masked.vault).text == "⟦LITERAL_1⟧"
 
 
 def test_a_value_found_once_is_masked_in_every_text_of_the_call():

@@ -154,3 +154,12 @@ def test_a_process_killed_while_saving_leaves_the_old_file(tmp_path):
     killed = subprocess.run([sys.executable, "-c", program, path], env={**os.environ, "PYTHONPATH": str(source)})
     assert killed.returncode == -9
     assert Vault.load(path, KEY).value("⟦PERSON_1⟧") == "张三"
+
+
+def test_placeholders_of_the_users_own_text_are_remembered_in_the_file(tmp_path):
+    vault = Vault()
+    vault.reserve("[person 1] ⟦PERSON_2⟧")
+    vault.save(tmp_path / "v", KEY)
+    again = Vault.load(tmp_path / "v", KEY)
+    assert again.own() == {"⟦PERSON_1⟧"}
+    assert (again.token("PERSON", "张三"), len(again)) == ("⟦PERSON_2⟧", 1)

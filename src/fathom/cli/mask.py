@@ -82,9 +82,12 @@ def mask(
             files.destination(output, read.encoding, private=True) as (write, _),
         ):
             try:
-                files.restore(read, form(), pairs, write)
+                unknown = files.restore(read, form(), pairs, write)
             except BrokenPipeError:
                 raise typer.Exit from None
+        if unknown:
+            named = ", ".join([*list(unknown)[: files.PLACES], *["..."] * (len(unknown) > files.PLACES)])
+            note(say("mask.unknown", count=unknown.total(), named=named))
         return
     masker, operators = masker_of(operator or [], types, dictionary, pattern or [], allow, threshold)
     checked = vault is not None and "surrogate" in operators

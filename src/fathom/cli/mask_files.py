@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -156,17 +156,19 @@ def mask_records(
     flush()
 
 
-def restore(source: Source, records: Records | None, vault: Vault, write: Write) -> None:
+def restore(source: Source, records: Records | None, vault: Vault, write: Write) -> Counter[str]:
+    """The placeholders in it that the vault does not have, and how often each stands there."""
     unmasker = Unmasker(vault)
     if records is None:
         for piece in source.pieces():
             write(unmasker.feed(piece))
         write(unmasker.feed("", end=True))
-        return
+        return unmasker.unknown
     for line, record in _parsed(source, records):
         kept = vault.value(_token_of_line(line, record.raw))
         texts = [unmasker.feed(text, end=True) for text in record.whole]
         write(records.restored(record, texts) if kept is None else kept)
+    return unmasker.unknown
 
 
 def check_undone(file: BinaryIO, read: Source, records: Records | None, vault: Vault) -> None:

@@ -116,5 +116,9 @@ GUARD: dict[str, tuple[str, str]] = {
         "nothing keeps what was masked: it can't be undone (--vault FILE keeps it)",
         "被遮盖的内容没有保存，无法还原（--vault FILE 可保存）",
     ),
+    "mask.unknown": (
+        "{count} placeholders are not in this vault and stay as they are: {named}",
+        "有 {count} 处占位符不在此保险库中，保持原样：{named}",
+    ),
     "mask.undo": ("undo: {command}", "还原：{command}"),
 }

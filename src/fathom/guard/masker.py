@@ -18,7 +18,7 @@ from .scan import BEFORE, LONGEST, Scanner
 from .spans import Span
 from .stream import Unmasker
 from .surrogates import assign
-from .vault import LITERAL, Vault
+from .vault import LITERAL, Vault, spellings
 
 __all__ = ["Masked", "Masker", "Masking"]
 
@@ -117,6 +117,9 @@ class Masker:
         return [_spread(text, spans, vault) for text, spans in zip(texts, found, strict=True)]
 
     def _replaced_all(self, texts: Sequence[str], found: Sequence[list[Span]], vault: Vault) -> list[Masked]:
+        if not REVERSIBLE.isdisjoint(self._operators.values()):
+            for text in texts:
+                vault.reserve(text)
         fresh = {
             (span.type, text[span.start : span.end]): None
             for text, spans in zip(texts, found, strict=True)
@@ -174,9 +177,10 @@ class Masking:
             return Masked("", [], self._vault)
         [spans] = self._masker._find_all([self._text], self._vault, [None])
         stop = len(self._text) if end else len(self._text) - LONGEST
-        for span in spans:
-            if span.start < stop < span.end:
-                stop = span.end
+        whole = [*((span.start, span.end) for span in spans), *spellings(self._text)]
+        for start, finish in sorted(whole):
+            if start < stop < finish:
+                stop = finish
         spans = [span._replace(start=max(span.start, self._said)) for span in spans if self._said < span.end <= stop]
         here = [span._replace(start=span.start - self._said, end=span.end - self._said) for span in spans]
         masked = self._masker._replaced_all([self._text[self._said : stop]], [here], self._vault)[0].text

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json as _json
 import re
+from collections import Counter
 
-from .vault import Vault
+from .vault import SPELLINGS, Vault, placeholder
 
 __all__ = ["Unmasker"]
 
@@ -24,7 +25,9 @@ _SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 class Unmasker:
-    """For one stream and one thread. It knows the tokens the vault has when it is made.
+    """For one stream and one thread. It knows the tokens the vault has when it is made, placeholders also as a model
+    may spell them (``[person 1]``; csrc/guard/placeholders.h says how). ``unknown`` counts what looks like one, stands
+    for nothing and was not in the user's text: it stays as it is.
 
     ``json=True``: the stream is JSON text; tokens are also recognised where they are written with escapes
     (``\\u27e6PERSON_1\\u27e7``), and values are escaped as a JSON string wants it.
@@ -33,7 +36,9 @@ class Unmasker:
     def __init__(self, vault: Vault, *, json: bool = False) -> None:
         self._values = vault.tokens()
         self._tokens = vault.literals()
+        self._own = vault.own()
         self._json = json
+        self.unknown: Counter[str] = Counter()
         self._held = ""
 
     @property
@@ -44,14 +49,13 @@ class Unmasker:
     def feed(self, text: str, end: bool = False) -> str:
         """What can be said now; with ``end`` all of it, and the next call begins a new text."""
         raw, self._held = self._held + text, ""
-        if not self._values:
-            return raw
         plain, places = _decoded(raw, end) if self._json and "\\" in raw else (raw, None)
-        found, stop = self._tokens.find(plain, open=not end)
+        found, unknown, stop = SPELLINGS.find(plain, self._tokens, self._tokens, open=not end)
+        self.unknown.update(token for _, _, *named in unknown if (token := placeholder(*named)) not in self._own)
         pieces: list[str] = []
         done = 0
-        for start, finish in found:
-            value = self._values[plain[start:finish]]
+        for start, finish, type, number in found:
+            value = self._values[plain[start:finish] if type < 0 else placeholder(type, number)]
             pieces += _cut(raw, places, done, start), _escaped(value) if self._json else value
             done = finish
         pieces.append(_cut(raw, places, done, stop))

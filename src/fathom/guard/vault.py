@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fathom._guard import Literals
+from fathom._guard import Literals, Placeholders
 from fathom.errors import FathomError
 from fathom.files import atomic_file, errors_of
 
@@ -28,16 +28,30 @@ from .entities import ENTITIES
 if TYPE_CHECKING:  # imported where it is used: most vaults never touch a disk
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["CLOSE", "KEY_BYTES", "LINE", "LITERAL", "LONGEST", "OPEN", "Vault"]
+__all__ = ["CLOSE", "KEY_BYTES", "LINE", "LITERAL", "LONGEST", "OPEN", "SPELLINGS", "Vault", "placeholder", "spellings"]
 
 OPEN, CLOSE = "⟦", "⟧"
 LITERAL, LINE = "LITERAL", "LINE"  # types that are no entities: what looks like a token, a record kept as it was
+_OWN = "OWN"  # in a file: a placeholder that the user's text holds in some spelling, so it stands for nothing
+_TYPES = (*ENTITIES, LITERAL)
+_NOTHING = Literals()
+SPELLINGS = Placeholders(list(_TYPES))  # which there are: csrc/guard/placeholders.h
 KEY_BYTES = 32
 LONGEST = 64  # code points of a token, and of a value that is looked for without its context
 _NUMBER = re.compile(r"[0-9 .()+-]*")
 _MAGIC = b"fathom-vault-1\n"
 _HEADER = len(_MAGIC) + 8 + 12  # bytes before the sealed part
 _TOKEN = re.compile(rf"{OPEN}([A-Z][A-Z_]{{0,39}})_([1-9][0-9]{{0,17}}){CLOSE}")
+
+
+def placeholder(type: int, number: int) -> str:
+    """The one that ``SPELLINGS`` found."""
+    return f"{OPEN}{_TYPES[type]}_{number}{CLOSE}"
+
+
+def spellings(text: str) -> list[tuple[int, int]]:
+    """(start, end) of all that a model might have made of a placeholder."""
+    return [(start, end) for start, end, _, _ in SPELLINGS.find(text, _NOTHING, _NOTHING)[1]]
 
 
 class Vault:
@@ -61,6 +75,8 @@ class Vault:
         self._lookalikes = Literals()  # what a text of the user's must not hold beside tokens
         self._lookalikes.add(OPEN)
         self._known = Literals()  # values that are meant wherever they stand
+        self._tokens = Literals()
+        self._own: set[str] = set()  # placeholders of the user's own text, never given out
 
     @classmethod
     def of(cls, tokens: Mapping[str, str]) -> Vault:
@@ -80,9 +96,12 @@ class Vault:
     def token(self, type: str, value: str) -> str:
         """The placeholder of ``value``: the one it has, or a new one with the next number of its type."""
         with self._lock:
-            if (token := self._placeholders.get((type, value))) is None:
-                token = f"{OPEN}{type}_{self._numbers.get(type, 0) + 1}{CLOSE}"
-                self.keep(type, value, token)
+            if (known := self._placeholders.get((type, value))) is not None:
+                return known
+            number = self._numbers.get(type, 0) + 1
+            while (token := f"{OPEN}{type}_{number}{CLOSE}") in self._own:
+                number += 1
+            self.keep(type, value, token)
             return token
 
     def next_draw(self, type: str) -> int:
@@ -99,6 +118,7 @@ class Vault:
                     "parameter_invalid", param="vault", problem="an empty token, a long one, or one of two values"
                 )
             self._pairs[token] = type, value
+            self._tokens.add(token)
             self.note(type, value)
             if token[0] != OPEN:
                 self._lookalikes.add(token)
@@ -133,10 +153,24 @@ class Vault:
             places, _ = self._known.find(text)
             return [(start, end, self._types[text[start:end]]) for start, end in places if _is_whole(text, start, end)]
 
-    def find_lookalikes(self, text: str) -> list[tuple[int, int]]:
-        """(start, end) of what could be taken for a token in a text that was not masked yet."""
+    def reserve(self, text: str) -> None:
+        """Placeholders that ``text``, not masked yet, holds in some spelling (``[Person 1]``) will not be given out, so
+        that it can stay as it is."""
         with self._lock:
-            return self._lookalikes.find(text)[0]
+            _, unknown, _ = SPELLINGS.find(text, self._tokens, self._tokens)
+            self._own.update(placeholder(type, number) for start, _, type, number in unknown if text[start] != OPEN)
+
+    def find_lookalikes(self, text: str) -> list[tuple[int, int]]:
+        """(start, end) of what could be taken for a token in a text that was not masked yet; of placeholders in their
+        own brackets the first."""
+        with self._lock:
+            found, _, _ = SPELLINGS.find(text, self._lookalikes, self._tokens)
+        return [(start, start + 1 if text[start] == OPEN and type >= 0 else end) for start, end, type, _ in found]
+
+    def own(self) -> frozenset[str]:
+        """Placeholders that stand for nothing: the user's text held them."""
+        with self._lock:
+            return frozenset(self._own)
 
     def tokens(self) -> Mapping[str, str]:
         """A copy: token to value, in order of appearance."""
@@ -145,10 +179,8 @@ class Vault:
 
     def literals(self) -> Literals:
         """The tokens it has now, to be searched for; a copy that does not grow."""
-        copy = Literals()
-        for token in self.tokens():
-            copy.add(token)
-        return copy
+        with self._lock:
+            return self._tokens.copy()
 
     def clear(self) -> None:
         with self._lock:
@@ -158,6 +190,7 @@ class Vault:
         """The pairs sealed with ``key`` (32 bytes), as a file holds them. ``expires``: in place of the vault's own."""
         with self._lock:
             pairs = [(token, type, value) for token, (type, value) in self._pairs.items()]
+            pairs += [(token, _OWN, "") for token in sorted(self._own)]
         expires = expires or self.expires
         until = 0 if expires is None else max(1, int(expires.timestamp()))
         header = _MAGIC + until.to_bytes(8, "big") + os.urandom(12)
@@ -191,7 +224,10 @@ class Vault:
         vault = cls()
         vault.expires = datetime.fromtimestamp(until, UTC) if until else None
         for token, type, value in json.loads(plain):
-            vault.keep(type, value, token)
+            if type == _OWN:
+                vault._own.add(token)
+            else:
+                vault.keep(type, value, token)
         return vault
 
 

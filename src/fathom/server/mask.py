@@ -58,7 +58,7 @@ async def mask(
 @router.post("/api/v1/unmask")
 async def unmask(body: Annotated[UnmaskRequest, Depends(body_of(UnmaskRequest))], response: Response) -> dict[str, Any]:
     response.headers.update(told(body))
-    return {"text": await asyncio.to_thread(_unmasked, body)}
+    return await asyncio.to_thread(_unmasked, body)
 
 
 @cache
@@ -102,8 +102,9 @@ def _entities(masked: Masked) -> list[dict[str, Any]]:
     ]
 
 
-def _unmasked(body: UnmaskRequest) -> str | list[str]:
+def _unmasked(body: UnmaskRequest) -> dict[str, Any]:
+    """``unknown``: placeholders in the text that the vault does not have."""
     unmasker = Unmasker(Vault.of(body.vault))
-    if isinstance(body.text, str):
-        return unmasker.feed(body.text, end=True)
-    return [unmasker.feed(text, end=True) for text in body.text]
+    texts = [body.text] if isinstance(body.text, str) else body.text
+    said = [unmasker.feed(text, end=True) for text in texts]
+    return {"text": said[0] if isinstance(body.text, str) else said, "unknown": list(unmasker.unknown)}

@@ -146,6 +146,19 @@ def test_headers_say_what_was_masked_and_nothing_of_the_client_is_sent_on(live) 
         assert name not in head
 
 
+def test_placeholders_that_the_model_changed_are_put_back_and_unknown_ones_are_told() -> None:
+    def reply(path: str, body: dict) -> Answer:
+        content = "[person 1]，【PHONE_1】，<PERSON_9>"
+        return whole({"choices": [{"index": 0, "message": {"role": "assistant", "content": content}}]})
+
+    with gateway(reply) as (url, _):
+        body = {"model": "m", "messages": [{"role": "user", "content": "我叫张伟，手机号13800138000，[Person 8]"}]}
+        raw = httpx.post(f"{url}/v1/chat/completions", json=body)
+        assert raw.json()["choices"][0]["message"]["content"] == "张伟，13800138000，<PERSON_9>"
+        assert raw.headers["x-fathom-unknown"] == "PERSON_9=1"
+        assert "fathom_gateway_unknown_placeholders_total 1.0" in httpx.get(f"{url}/metrics").text
+
+
 def test_curl_works_unchanged(live) -> None:
     import subprocess
 

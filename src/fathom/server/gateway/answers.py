@@ -6,6 +6,7 @@ call. Whole answers go through channels of one piece, so both ways give the same
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ class Answer:
         self.vault = vault
         self.leaks = LeakScan(leaks, masker, vault, lambda: [masker.unmask(text, vault) for text in sent])
         self.json = json
+        self.unknown: Counter[str] = Counter()  # placeholders that stand for nothing, in texts that have ended
         self._said: dict[
             tuple[str, bool], str
         ] = {}  # what a channel, JSON or not, got: events that repeat it say the same
@@ -91,6 +93,8 @@ class Channel:
     def feed(self, piece: str, end: bool = False) -> str:
         self._got.append(piece)
         said = self._unmasker.feed(self._window.feed(piece, end), end)
+        if end:
+            self._answer.unknown += self._unmasker.unknown
         self._gave.append(said)
         return said
 

@@ -27,6 +27,7 @@ from ...errors import FathomError
 from ...guard import Vault
 from ...guard.bodies import Told, mask_body, wants_json
 from ...guard.inbound import Inbound, inbound
+from ...guard.vault import CLOSE, OPEN
 from ..gate import NOTE
 from ..wire import envelope, error_response, read_json
 from .answers import Answer
@@ -43,6 +44,7 @@ T = TypeVar("T")
 _LONG = 2**13  # bytes of a body that is masked beside the event loop, not in it
 _SETTING = re.compile(r"beta=true|api-version=[\w.-]{1,32}", re.ASCII)  # what may stand in a query
 _PAGE = re.compile(r"(?:limit|after|after_id|before_id)=[\w.:/-]{1,128}", re.ASCII)
+LISTED = 64  # names in a header: there are fewer types, but any number of placeholders
 _GONE = 499  # nobody reads it; nginx's number for a client that left
 
 
@@ -106,12 +108,14 @@ class Exchange:
         if self.is_over:
             return
         self.is_over = True
-        leaks = Counter[str]() if self.answer is None else self.answer.leaks.found
-        counts = {"masked": self.masked, "leaks": leaks}
+        answer = self.answer
+        leaks = Counter[str]() if answer is None else answer.leaks.found
+        unknown = Counter[str]() if answer is None else answer.unknown
+        counts = {"masked": self.masked, "leaks": leaks, "unknown": unknown}
         self.scope[NOTE] = ", ".join(f"{name} {_counts(found)}" for name, found in counts.items() if found)
         took_s = time.perf_counter() - self.started_s
         self.gateway.metrics.running.dec()
-        self.gateway.metrics.ended(self.format.path, status, counts["masked"], leaks, took_s)
+        self.gateway.metrics.ended(self.format.path, status, counts["masked"], leaks, unknown.total(), took_s)
         if self.gateway.settings.page_token is not None:
             about = (self.format.path, self.model, status, self.size, took_s)
             self.gateway.records.append(Record.of(*about, sent=self.sent, leaks=leaks))
@@ -236,8 +240,9 @@ def _query(request: Request, known: re.Pattern[str]) -> str:
 
 
 def _counts(found: Mapping[str, int]) -> str:
-    """``PERSON=2, PHONE=1``"""
-    return ", ".join(f"{type}={count}" for type, count in sorted(found.items()))
+    """``PERSON=2, PHONE=1``, of placeholders ``PERSON_9=1``; the first of many."""
+    listed = [f"{name.strip(OPEN + CLOSE)}={count}" for name, count in sorted(found.items())[:LISTED]]
+    return ", ".join([*listed, *["..."] * (len(found) > LISTED)])
 
 
 def _size(value: Any) -> int:
@@ -268,6 +273,8 @@ async def _whole(exchange: Exchange, answer: httpx.Response, raw: bytes) -> Resp
     told = dumps(await _beside(raw, exchange.answer.value, value))
     if leaks := exchange.answer.leaks.found:
         headers["x-fathom-leaks"] = _counts(leaks)
+    if unknown := exchange.answer.unknown:
+        headers["x-fathom-unknown"] = _counts(unknown)
     return Response(told, answer.status_code, headers)
 
 

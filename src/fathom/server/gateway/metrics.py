@@ -26,6 +26,9 @@ class GatewayMetrics:
         self._leaks = Counter(
             f"{name}leaks", "Found in answers and not supplied by the user.", ["type"], registry=registry
         )
+        self._unknown = Counter(
+            f"{name}unknown_placeholders", "In answers, of no value of the request.", registry=registry
+        )
         self.running = Gauge(f"{name}requests_running", "Requests that are on their way.", registry=registry)
         self.masking = Histogram(f"{name}masking_seconds", "Masking a request.", registry=registry, buckets=_OWN_S)
         self.first = Histogram(
@@ -36,13 +39,20 @@ class GatewayMetrics:
         )
 
     def ended(
-        self, route: str, status: int, masked: Mapping[str, int], leaks: Mapping[str, int], took_s: float
+        self,
+        route: str,
+        status: int,
+        masked: Mapping[str, int],
+        leaks: Mapping[str, int],
+        unknown: int,
+        took_s: float,
     ) -> None:
         self._requests.labels(route, str(status)).inc()
         for type, count in masked.items():
             self._masked.labels(type).inc(count)
         for type, count in leaks.items():
             self._leaks.labels(type).inc(count)
+        self._unknown.inc(unknown)
         self.whole.observe(took_s)
 
     def page(self) -> bytes:
