@@ -21,12 +21,14 @@ __all__ = ["sample"]
 MISSING, UNFIT, ANSWERED = 0.15, 0.2, 0.3  # shares: an argument lacks; no tool fits; the result is there, too
 
 
-def sample(draw: random.Random, language: str) -> Example:
+def sample(draw: random.Random, language: str) -> Example | None:
     known = table("tools")["tools"]
     tool, *others = draw.sample(known, draw.randint(2, 5))
     kind = draw.random()
     listed = others if kind < UNFIT else draw.sample([tool, *others], 1 + len(others))
     arguments = _arguments(draw, language, tool)
+    if len(set(arguments.values())) < len(arguments):  # from a city to itself
+        return None
     texts = tool[language]
     lacks = UNFIT <= kind < UNFIT + MISSING
     request = draw.choice(texts["short" if lacks else "ask"])
