@@ -100,6 +100,12 @@ def test_the_threshold_says_how_sure_a_finding_must_be(fathom, file):
     assert fathom("mask", path, "--threshold", "0.2").out == "电话⟦PHONE_1⟧，编号 ⟦PHONE_2⟧"
 
 
+def test_strict_masks_typos_too(fathom, file):
+    path = file("身份证号110105194912310021")
+    assert fathom("mask", path).out == "身份证号110105194912310021"
+    assert fathom("mask", path, "--strict").out == "身份证号⟦CN_ID_1⟧"
+
+
 def test_hashes_are_the_same_under_the_same_key_and_no_other(fathom, file, monkeypatch):
     def once() -> str:
         return fathom("mask", file("a@b.cn"), "--operator", "hash").out

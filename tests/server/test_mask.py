@@ -55,6 +55,11 @@ def test_texts_that_belong_together_share_the_vault(http):
     assert back.json() == {"text": "c@d.cn [EMAIL_3]", "unknown": ["⟦EMAIL_3⟧"]}
 
 
+def test_strictness_is_asked_for(http):
+    assert mask(http, text="卡号4111111111111112").json()["text"] == "卡号4111111111111112"
+    assert mask(http, text="卡号4111111111111112", strict=True).json()["text"] == "卡号⟦BANK_CARD_1⟧"
+
+
 def test_every_option(http):
     options = {
         "types": ["PHONE", "EMAIL"],

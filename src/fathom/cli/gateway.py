@@ -29,6 +29,7 @@ class Asked(NamedTuple):
     pattern: list[str] | None
     allow: Path | None
     threshold: float | None
+    strict: bool | None
     attachments: str | None
     leaks: str | None
     vault_dir: Path | None
@@ -51,7 +52,13 @@ def run_gateway(upstream: str, asked: Asked, *, host: str, port: int, api_key: s
     if asked.vault_ttl is not None and asked.vault_dir is None:
         raise FathomError("parameter_invalid", param="--vault-ttl", problem="goes with --vault-dir only")
     masker, _ = masker_of(
-        asked.operator or [], asked.types, asked.dictionary, asked.pattern or [], asked.allow, asked.threshold
+        asked.operator or [],
+        asked.types,
+        asked.dictionary,
+        asked.pattern or [],
+        asked.allow,
+        asked.threshold,
+        bool(asked.strict),
     )
     token = secrets.token_urlsafe(24) if asked.privacy_page else None
     settings = Settings(

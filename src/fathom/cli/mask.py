@@ -49,6 +49,7 @@ def mask(
     pattern: Annotated[list[str] | None, typer.Option("--pattern", metavar="X", help=say("mask.pattern"))] = None,
     allow: Annotated[Path | None, typer.Option("--allow", metavar="FILE", help=say("mask.allow"))] = None,
     threshold: Annotated[float, typer.Option("--threshold", metavar="SCORE", help=say("mask.threshold"))] = 0.5,
+    strict: Annotated[bool, typer.Option("--strict", help=say("mask.strict"))] = False,
     json: Json = False,
 ) -> None:
     if jsonl and csv is not None:
@@ -89,7 +90,7 @@ def mask(
             named = ", ".join([*list(unknown)[: files.PLACES], *["..."] * (len(unknown) > files.PLACES)])
             note(say("mask.unknown", count=unknown.total(), named=named))
         return
-    masker, operators = masker_of(operator or [], types, dictionary, pattern or [], allow, threshold)
+    masker, operators = masker_of(operator or [], types, dictionary, pattern or [], allow, threshold, strict)
     checked = vault is not None and "surrogate" in operators
     if checked and output is None:
         raise FathomError("parameter_invalid", param="--operator", problem="surrogate with --vault needs -o FILE")
@@ -168,6 +169,7 @@ def masker_of(
     patterns: Iterable[str],
     allow: Path | None,
     threshold: float | None,
+    strict: bool,
 ) -> tuple[Masker, set[str]]:
     """The masker, and the operators it uses: ``--operator partial --operator EMAIL=hash``."""
     from fathom.guard import Masker
@@ -199,6 +201,7 @@ def masker_of(
         patterns=expressions,
         allow=list(_lines(allow)),
         threshold=0.5 if threshold is None else threshold,
+        strict=strict,
         key=hmac.digest(open_key(), b"fathom mask: hash", "sha256") if "hash" in used else None,
     )
     return masker, used

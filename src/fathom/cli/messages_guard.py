@@ -104,6 +104,10 @@ GUARD: dict[str, tuple[str, str]] = {
         "Mask what is as sure as this, 0 to 1: less finds more, and more that is not personal. Default: 0.5.",
         "遮盖把握不低于此值（0 到 1）的内容：越小找到的越多，误报也越多。默认 0.5。",
     ),
+    "mask.strict": (
+        "Mask numbers that have their label and shape (ID, card ...) though the check digit is wrong: typos too.",
+        "有标签、形状相符的号码（身份证号、卡号等）即使校验位不对也遮盖，以防打错的号码漏过。",
+    ),
     "mask.stdin": ("standard input", "标准输入"),
     "mask.progress": ("masking {what}", "遮盖 {what}"),
     "mask.key_made": ("made a key for vaults: {path} (keep a copy of it)", "已生成保险库密钥：{path}（请另存一份）"),

@@ -1,7 +1,8 @@
 """What is personal only because a word says so: papers without a checksum, accounts, local telephone numbers.
 
 A label (assets/guard/labels.txt), a few words that join (号码是, number is), and a value of the shape its type has; or
-the value first (``E12345678（护照）``). Tax numbers must also pass the checks of a country, by python-stdnum.
+the value first (``E12345678（护照）``). Tax numbers must also pass the checks of a country, by python-stdnum. A strict
+page asks for no check: the label and the shape are enough, also for the types that numbers.py finds by their checks.
 """
 
 from __future__ import annotations
@@ -94,6 +95,31 @@ _SHAPES = {
     "BANK_ACCOUNT": Shape(_pattern(_CODE), 6, 0.85, 28, only_digits=True),
     "PHONE": Shape(_pattern(r"\+?[0-9(](?:[ ().-]{0,2}[0-9]){6,16}"), 7, 0.7, 16, only_digits=True),
 }
+
+
+def _digits(least: int, longest: int) -> Shape:
+    value = _pattern(rf"[0-9](?:[ -]{{0,2}}[0-9]){{{least - 1},{longest - 1}}}")
+    return Shape(value, least, 0.85, longest, least, only_digits=True)
+
+
+#: Of a strict page: typos and all.
+_STRICT = {
+    "CN_ID": Shape(_pattern(r"[0-9](?:[ -]{0,2}[0-9]){13,16}(?:[ -]{0,2}[0-9X])?"), 14, 0.85, 18, 15),
+    "CN_USCC": Shape(_pattern(r"[0-9A-Z](?:[ -]?[0-9A-Z]){17}"), 8, 0.85, 18, 18),
+    "BANK_CARD": _digits(13, 19),
+    "IBAN": Shape(
+        _pattern(r"[A-Z]{2}[0-9]{2}[ -]?[0-9A-Z]{4}(?:[ -]?(?=[A-Z]{0,3}[0-9])[0-9A-Z]{1,4}){1,7}"), 8, 0.85, 34, 15
+    ),
+    "IMEI": _digits(14, 16),
+    "VIN": Shape(_pattern("[0-9A-Z]{17}"), 4, 0.85, 17, 17),
+    "HKID": Shape(_pattern(r"[A-Z]{1,2}[ -]?[0-9]{6}[ -]?\(?[0-9A]\)?"), 6, 0.85, 9, 8),
+    "UK_NINO": Shape(_pattern("[A-Z]{2}(?:[ -]?[0-9]{2}){3}[ -]?[A-Z]"), 6, 0.85, 9, 9),
+    "UK_NHS": _digits(10, 10),
+    "US_NPI": _digits(10, 10),
+    "US_SSN": _digits(9, 9),
+    "US_ITIN": _digits(9, 9),
+    "US_ROUTING": _digits(9, 9),
+}
 #: Types whose value may stand before the label.
 _BACK = {"PASSPORT", "CN_PERMIT", "DRIVER_LICENCE", "CN_SOCIAL_SECURITY", "MEDICAL_RECORD", "BANK_ACCOUNT"}
 _BEFORE = re.compile(
@@ -133,7 +159,7 @@ _TRAVEL = re.compile(
 
 
 def find(page: Page) -> Iterator[Found]:
-    for type, shape in _SHAPES.items():
+    for type, shape in (_SHAPES | _STRICT if page.is_strict else _SHAPES).items():
         for start, end in page.labels.named(type):
             found = _forward(page.text, end, type, shape) if page.has_number(end, end + _REACH) else None
             if found is None and type in _BACK:
@@ -327,7 +353,8 @@ def _tax_ids(page: Page) -> Iterator[Found]:
     for label, end in page.labels.named("TAX_ID"):
         for start, stop in _tax_candidates(page, label, end):
             checked += 1
-            if checked > _TAX_CHECKS or any(_is_valid(module, text[start:stop]) for module in _TAX_MODULES):
+            sure = page.is_strict or checked > _TAX_CHECKS
+            if sure or any(_is_valid(module, text[start:stop]) for module in _TAX_MODULES):
                 yield Found(start, stop, "TAX_ID", 0.9)
                 break
     for start, end, digits in page.runs:

@@ -53,6 +53,7 @@ class Masker:
         patterns: Mapping[str, str] = {},
         allow: Collection[str] = (),
         threshold: float = 0.5,
+        strict: bool = False,
         key: bytes | None = None,
     ) -> None:
         for type in (*types, *dictionary.values(), *patterns.values()):
@@ -70,7 +71,9 @@ class Masker:
         default = operator if isinstance(operator, str) else "placeholder"
         self._operators = {type: named.get(type, default) for type in ENTITIES}
         self._key = key or b""
-        self._scanner = Scanner(types, dictionary=dictionary, patterns=patterns, allow=allow, threshold=threshold)
+        self._scanner = Scanner(
+            types, dictionary=dictionary, patterns=patterns, allow=allow, threshold=threshold, strict=strict
+        )
 
     @property
     def scanner(self) -> Scanner:

@@ -71,7 +71,9 @@ _ALSO = {
     "CN_PERMIT": {"CN_ID"},
 }
 _NONE: frozenset[str] = frozenset()
-_WRONG_ID, _INTERNATIONAL = 1, len(KINDS) - 1  # in KINDS
+_WRONG_ID, _WRONG_CARD, _INTERNATIONAL = 1, 5, len(KINDS) - 1  # in KINDS
+_WRONG = (_WRONG_ID, _WRONG_CARD)
+_STRICT = 0.85  # how sure these are with their label on a strict page
 _IMEI_BODIES = re.compile("01|35|86|99")  # reporting bodies of nearly all devices in use
 _EXTENSION = re.compile(r" ?(?:转|分机|ext\.?|x) ?[:：]? ?[0-9]{1,6}(?![0-9A-Za-z])", re.IGNORECASE)
 _MONEY_BEFORE = re.compile(r"(?:[¥￥$€£]|RMB|CNY|USD|HKD|EUR|GBP) ?$")
@@ -102,7 +104,7 @@ def find(page: Page) -> Iterator[Found]:
         if (labels and labels[0] == AGAINST) or is_money(text, start, end):
             score -= kind.against
         elif type in labels:
-            score = kind.labelled
+            score = _STRICT if page.is_strict and number in _WRONG else kind.labelled
         elif labels:
             score -= kind.other
         yield Found(*_whole(text, start, end, type), type, round(max(0.0, score), 2))

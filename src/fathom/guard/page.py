@@ -79,10 +79,12 @@ class Lexicon:
 
 
 class Page:
-    """One window of a text, read once, for all recognisers."""
+    """One window of a text, read once, for all recognisers. ``is_strict``: a number with its label counts though its
+    check digit is wrong."""
 
-    def __init__(self, shadow: Shadow, lexicon: Lexicon) -> None:
+    def __init__(self, shadow: Shadow, lexicon: Lexicon, *, is_strict: bool = False) -> None:
         self.text = shadow.text
+        self.is_strict = is_strict
         self.words = lexicon.find(shadow.text)
 
     @cached_property

@@ -67,7 +67,8 @@ class Scanner:
 
     ``dictionary``: values of the caller to their type, found wherever they stand, in any disguise and case, but not
     within a longer English word; ``patterns``: RE2 expressions (linear time, so no look-around and no back-references)
-    to their type, matched in the folded text; ``allow``: values never reported; ``threshold``: the least score. What
+    to their type, matched in the folded text; ``allow``: values never reported; ``threshold``: the least score;
+    ``strict``: labelled numbers count though their check digit is wrong. What
     dictionary and patterns find counts 1.0 and needs no type in ``types``. Raises ``parameter_invalid``.
     """
 
@@ -79,6 +80,7 @@ class Scanner:
         patterns: Mapping[str, str] = MappingProxyType({}),
         allow: Collection[str] = (),
         threshold: float = 0.5,
+        strict: bool = False,
     ) -> None:
         _check_types("types", types)
         _check_types("dictionary", dictionary.values())
@@ -88,6 +90,7 @@ class Scanner:
         self._types = frozenset(types)
         self._allow = frozenset(allow)
         self._threshold = threshold
+        self._is_strict = strict
         self._own_types = list(dictionary.values())
         own = [_folded(word) for word in dictionary]
         classes = {name: words for module in (context, *RECOGNISERS) for name, words in module.WORDS.items()}
@@ -101,7 +104,7 @@ class Scanner:
     def _window(self, text: str, start: int) -> Iterator[Span]:
         base = max(0, start - BEFORE)
         shadow = Shadow(text[base : start + WINDOW + LONGEST])
-        for found in self._read(Page(shadow, self._lexicon)):
+        for found in self._read(Page(shadow, self._lexicon, is_strict=self._is_strict)):
             span = shadow.span(found, base)
             if start <= span.start < start + WINDOW and text[span.start : span.end] not in self._allow:
                 yield span

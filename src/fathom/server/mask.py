@@ -35,6 +35,7 @@ class MaskRequest(Body):
     patterns: Annotated[dict[Pattern, Type], Field(max_length=64)] | None = None
     allow: Annotated[list[Value], Field(max_length=4096)] | None = None
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    strict: bool | None = None
     key: Annotated[str, Field(min_length=16, max_length=1024)] | None = None
 
 
@@ -76,6 +77,7 @@ def _masker(body: MaskRequest, usual: Masker | None) -> Masker:
         patterns=body.patterns or {},
         allow=body.allow or (),
         threshold=0.5 if body.threshold is None else body.threshold,
+        strict=bool(body.strict),
         key=None if body.key is None else body.key.encode(),
     )
 
