@@ -152,9 +152,17 @@ VALUES: Mapping[str, Callable[[random.Random, str], Any]] = {
     "seat": lambda draw, _: f"{draw.randint(1, 80)}{draw.choice('ABCDF')}",
     "model": lambda draw, _: draw.choice("ABCDEFGHKMNPRST") + str(draw.randint(10, 9990)),
     **{kind: _listed(f"{kind}s") for kind in ("product", "course", "job", "place", "colour", "reason")},
-    **{kind: _listed(f"{kind}s") for kind in ("event", "venue", "object", "weather")},
+    **{kind: _listed(f"{kind}s") for kind in ("event", "venue", "object", "weather", "title", "team", "drug", "pet")},
     **{kind: _listed(f"{kind}s") for kind in ("phrase", "language", "song", "device", "complaint", "spending")},
-    **{kind: _listed(name) for kind, name in (("switch", "switches"), ("dish", "dishes"), ("currency", "currencies"))},
+    **{
+        kind: _listed(name)
+        for kind, name in (
+            ("switch", "switches"),
+            ("dish", "dishes"),
+            ("currency", "currencies"),
+            ("school subject", "subjects"),
+        )
+    },
     "topic": _listed("courses"),
     "expression": lambda draw, _: f"{draw.randint(11, 999)} {draw.choice('+-×')} {draw.randint(11, 99)}",
     "city": _listed("cities"),
