@@ -1,7 +1,8 @@
 import pytest
 
 from fathom.data.generate import generate
-from fathom.data.generate.lists import ASK, _done
+from fathom.data.generate.lists import _done
+from fathom.data.generate.words import table
 
 WORDS = ["pen", "cup", "pen", "ball"]
 
@@ -19,6 +20,7 @@ WORDS = ["pen", "cup", "pen", "ball"]
         ("unique", WORDS, "pen, cup, ball"),
         ("count", WORDS, "4"),
         ("nth", WORDS, "cup"),
+        ("last", WORDS, "ball"),
         ("remove", WORDS, "pen, pen, ball"),
         ("append", WORDS, "pen, cup, pen, ball, cup"),
         ("json", WORDS, '["pen","cup","pen","ball"]'),
@@ -27,13 +29,13 @@ WORDS = ["pen", "cup", "pen", "ball"]
 )
 def test_jobs_are_done_right(operation, entries, expected) -> None:
     assert _done(operation, entries, ", ", "cup") == expected
-    assert operation in ASK
+    assert operation in table("lists")["ask"]
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_job_is_asked_for_and_nothing_is_left_to_fill_in(language) -> None:
     examples = list(generate("lists", 600, seed=1, languages=[language]))
-    for wordings in ASK.values():
-        starts = [w.split("{")[0].lower() for w in wordings[language == "en"]]
+    for wordings in table("lists")["ask"].values():
+        starts = [w.split("{")[0].lower() for w in wordings[language]]
         assert any(start in e.turns[-2][1].lower() for e in examples for start in starts)
     assert not any("{" in e.turns[-2][1] for e in examples)
