@@ -59,7 +59,7 @@ def load_fathom(args: argparse.Namespace) -> Stepper:
     device = pick_device()
     dtype = default_dtype(device)
     model = Model(ModelConfig.load(args.folder))
-    network = Network(model, dtype, compiled=args.compile)
+    network = Network(model, dtype)  # compiled on a GPU only
     optimizer = Optimizer(model, rate.matrices, rate.decay, rate.momentum)
     tokens, length = batch(args, model.config.vocab_size), args.length
     n = args.rows * length
@@ -83,7 +83,7 @@ def load_fathom(args: argparse.Namespace) -> Stepper:
         optimizer.clip(rate.clip)
         optimizer.step(1e-4)
 
-    about = {"dtype": str(dtype), "compile": args.compile, "optimizer": rate.matrices, "balance": alpha}
+    about = {"dtype": str(dtype), "compile": False, "optimizer": rate.matrices, "balance": alpha}
     return Stepper(about, backward, update)
 
 
@@ -216,7 +216,7 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--no-compile", dest="compile", action="store_false")
+    parser.add_argument("--no-compile", dest="compile", action="store_false", help="don't try it for transformers")
     parser.add_argument("--busy", action="store_true")
     parser.add_argument("--worker", choices=LOADERS, help=argparse.SUPPRESS)
     args = parser.parse_args()

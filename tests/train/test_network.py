@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,7 +12,8 @@ import tiny
 from fathom.config import ModelConfig
 from fathom.reference import Model
 from fathom.reference.ops import OPS, Call, LatentCache, Step
-from fathom.train.network import Micro, Network, experts
+from fathom.train.cpu import CPU_OPS
+from fathom.train.network import _OPS, Micro, Network, _Block, experts
 
 ROWS, LENGTH = 3, 16
 N = ROWS * LENGTH
@@ -84,18 +87,22 @@ def test_values_narrower_or_wider_than_keys_attend_alike() -> None:
 
 
 @pytest.mark.parametrize("width", [32, 30])  # 30: rows no multiple of 16 bytes, the plain twin answers
-def test_grouped_experts_equal_a_loop_over_them_with_an_empty_one(width: int) -> None:
+@pytest.mark.parametrize("grouped", [experts, CPU_OPS["experts"]])
+def test_grouped_experts_equal_a_loop_over_them_with_an_empty_one(
+    grouped: Callable[..., torch.Tensor], width: int
+) -> None:
     generator = torch.Generator().manual_seed(4)
     x = torch.randn(1, 24, 16, generator=generator)
     ids = torch.stack([torch.randperm(3, generator=generator)[:2] for _ in range(24)])  # of 4: the last gets nothing
-    route = torch.cat([ids.float(), torch.rand(24, 2, generator=generator)], dim=-1)[None]
+    weight, x = torch.rand(24, 2, generator=generator).requires_grad_(), x.requires_grad_()
+    route = torch.cat([ids.float(), weight], dim=-1)[None]
     shapes = [(4, width, 16), (4, width, 16), (4, 16, width)]
-    stacked = [torch.randn(shape, generator=generator).requires_grad_() for shape in shapes]
+    stacked = [(torch.randn(shape, generator=generator) / 4).requires_grad_() for shape in shapes]
     call = Call(Step(ids, ids, ids, LatentCache(), "expanded"), {}, 1)
     results = []
-    for op in (experts, OPS["experts"]):
+    for op in (grouped, OPS["experts"]):
         y = op(call, x, route, *stacked)
-        results.append([y, *torch.autograd.grad(y.square().sum(), stacked)])
+        results.append([y, *torch.autograd.grad(y.square().sum(), [*stacked, x, weight])])
     for found, expected in zip(*results, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     assert not results[0][1][3].any()
@@ -131,7 +138,8 @@ def test_compiled_blocks_have_no_graph_break_and_the_same_loss(model: Model) -> 
     part = micro(tokens())
     plain, fast = (Network(model, torch.bfloat16, compiled=c) for c in (False, True))
     torch.testing.assert_close(fast.loss(part)[0], plain.loss(part)[0], rtol=1e-2, atol=0)
-    block, weights = plain._blocks[1]
+    weights = fast._blocks[1][1]
+    block = _Block(plain._blocks[1][0].ops, model.program.buffers, torch.bfloat16, _OPS)
     x = torch.randn(1, N, model.config.hidden_size).bfloat16()
     turns = torch.rand(N, model.config.qk_rope_head_dim // 2)
     mask = torch.ones(ROWS, 1, LENGTH, LENGTH, dtype=torch.bool).tril()

@@ -45,9 +45,8 @@ from .state import keep_last, latest, load_state, read_facts, save_state
 __all__ = ["Outcome", "Trainer"]
 
 Say = Callable[[str], None]
-_CHUNK = {"cuda": 16384, "cpu": 1024}  # tokens of logits at a time
+_CHUNK = {"cuda": 16384, "cpu": 512}  # tokens of logits at a time
 _AGREE = 0.02  # relative: compiled and plain loss of the first micro-batch
-_WORTH_COMPILING = 2000  # steps on a CPU, where compiling takes a minute
 
 
 @dataclass(frozen=True)
@@ -208,9 +207,7 @@ class Trainer:
     def _compile(self, feed: Feed) -> None:
         """Compiled blocks where they pay and agree with the plain ones on the first micro-batch."""
         run = self.recipe.run
-        wanted = run.compile == "on" or (
-            run.compile == "auto" and (self.device.type == "cuda" or run.steps >= _WORTH_COMPILING)
-        )
+        wanted = run.compile == "on" or (run.compile == "auto" and self.device.type == "cuda")
         if not wanted or self.dtype != torch.bfloat16:  # grouped products trace in bfloat16 only
             return
         phase = phase_at(self.recipe.phase, self._over())

@@ -11,7 +11,7 @@ Shapes: N tokens, T tokens a row, D hidden, H heads, E experts, K experts a toke
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from torch import Tensor
 from ..model.program import Op, Program
 from ..reference import Model
 from ..reference.ops import OPS, Call, LatentCache, Step
+from . import cpu
 
 try:
     from torch.nn.attention.varlen import varlen_attn
@@ -57,7 +58,7 @@ class Micro:
 class Rows(Step):
     """A pass over packed rows: no cache, attention within documents, the router is watched."""
 
-    spans: Tensor  # int32 ends, or a bool mask (rows, 1, T, T)
+    spans: Tensor  # int32 ends, a bool mask (rows, 1, T, T), or on a CPU what is added to scores (rows, T, T)
     length: int
     balance: list[Tensor] = field(default_factory=list)  # of the block: loss (), load (E,)
 
@@ -66,6 +67,8 @@ class Rows(Step):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
         """q, k (1, N, H, d), v (1, N, H, e) -> (1, N, H, e)."""
+        if self.spans.is_floating_point():
+            return cpu.attend(q, k, v, self.spans, scale)
         wide, values = max(q.shape[-1], v.shape[-1]), v.shape[-1]
         # Equal head sizes keep the flash kernels: on a CPU 3x at T = 512, d = 64, e = 32.
         q, k, v = (F.pad(x, (0, wide - x.shape[-1])) if x.shape[-1] < wide else x for x in (q, k, v))
@@ -137,13 +140,14 @@ def experts(call: Call, x: Tensor, route: Tensor, gate: Tensor, up: Tensor, down
 
 
 _OPS = OPS | {"experts": experts}
+_Functions = Mapping[str, Callable[..., Tensor]]  # of each kind of op
 
 
 class _Block:
     """Consecutive ops from one buffer to one buffer as a pure function of tensors."""
 
-    def __init__(self, ops: Sequence[Op], widths: dict[str, int], result: str, dtype: torch.dtype) -> None:
-        self.ops, self.widths, self.result, self.dtype = tuple(ops), widths, result, dtype
+    def __init__(self, ops: Sequence[Op], widths: dict[str, int], dtype: torch.dtype, functions: _Functions) -> None:
+        self.ops, self.widths, self.dtype, self.functions = tuple(ops), widths, dtype, functions
 
     def __call__(
         self, x: Tensor, weights: list[list[Tensor]], cos: Tensor, sin: Tensor, spans: Tensor, length: int
@@ -154,13 +158,13 @@ class _Block:
         for op, masters in zip(self.ops, weights, strict=True):
             inputs = [self._read(buffers, v.buffer, v.offset, v.width) for v in op.inputs]
             cast = masters if op.kind == "router" else [w.to(self.dtype) for w in masters]
-            value = _OPS[op.kind](Call(rows, op.attrs, op.layer), *inputs, *cast)
+            value = self.functions[op.kind](Call(rows, op.attrs, op.layer), *inputs, *cast)
             out = op.output
             if out.width != self.widths[out.buffer]:
                 row = buffers[out.buffer]
                 value = torch.cat([row[..., : out.offset], value, row[..., out.offset + out.width :]], dim=-1)
             buffers[out.buffer] = value
-        return buffers[self.result], rows.balance
+        return buffers["x"], rows.balance
 
     def _read(self, buffers: dict[str, Tensor], name: str, offset: int, width: int) -> Tensor:
         row = buffers[name]
@@ -203,16 +207,20 @@ class _HeadLoss(torch.autograd.Function):
 class Network:
     """A model's forward pass and loss over micro-batches.
 
-    ``compiled`` uses torch.compile, one static shape a phase; ``chunk`` tokens of logits exist at a time.
+    ``compiled`` uses torch.compile, one static shape a phase; ``chunk`` tokens of logits exist at a time. Plain on a
+    CPU, the ops of ``fathom.train.cpu`` are faster than compiled ones.
     """
 
-    def __init__(self, model: Model, dtype: torch.dtype, *, compiled: bool = False, chunk: int = 1024) -> None:
+    def __init__(self, model: Model, dtype: torch.dtype, *, compiled: bool = False, chunk: int = 512) -> None:
         self.model, self.dtype, self.chunk = model, dtype, chunk
         if (
             compiled
         ):  # one code object serves every kind of layer and phase: above 8 versions it would fall back silently
             torch._dynamo.config.recompile_limit = 64
         program: Program = model.program
+        self._table = model.weights(program.ops[0])[0]
+        self._lean = self.device.type == "cpu" and not compiled
+        self._functions = cpu.CPU_OPS if self._lean else _OPS
         self._blocks: list[tuple[Callable[..., Any], list[list[Tensor]]]] = []
         seen: dict[object, Callable[..., Any]] = {}
         layers = sorted({op.layer for op in program.ops if op.layer is not None})
@@ -220,13 +228,13 @@ class Network:
             ops = [op for op in program.ops if op.layer == layer]
             key = tuple(op.signature + tuple(sorted(op.attrs.items(), key=str)) for op in ops)
             if key not in seen:
-                block: Callable[..., Any] = _Block(ops, program.buffers, "x", dtype)
+                block: Callable[..., Any] = _Block(ops, program.buffers, dtype, self._functions)
                 seen[key] = torch.compile(block, dynamic=False) if compiled else block
             self._blocks.append((seen[key], [model.weights(op) for op in ops]))
         self._norm = next(op for op in program.ops if op.kind == "rms_norm" and op.layer is None)
-        self._table = model.weights(program.ops[0])[0]
         self._head_weight = model.weights(program.ops[-1])[0]
-        self._head = torch.compile(_head, dynamic=False) if compiled else _head
+        head = cpu.head if self._lean else _head
+        self._head = torch.compile(head, dynamic=False) if compiled else head
         rope = model.config.rope
         self._factor = rope.cos_sin_factor
         self._frequencies = torch.tensor(rope.inv_freq(model.config.qk_rope_head_dim), device=self._table.device)
@@ -239,6 +247,8 @@ class Network:
         cos, sin = angles.cos() * self._factor, angles.sin() * self._factor  # (N, rope / 2)
         if not uses_varlen(tokens.device, self.dtype):
             spans = _mask(spans, length)
+        if self._lean:
+            spans = torch.zeros(spans.shape, dtype=self.dtype).masked_fill_(~spans, -math.inf)[:, 0]
         x = F.embedding(tokens, self._table).to(self.dtype)
         balance, loads = x.new_zeros((), dtype=torch.float32), []
         for block, weights in self._blocks:
@@ -247,7 +257,7 @@ class Network:
                 balance = balance + seen[0]
                 loads.append(seen[1].detach())
         norm = [w.to(self.dtype) for w in self.model.weights(self._norm)]
-        x = OPS["rms_norm"](
+        x = self._functions["rms_norm"](
             Call(Rows(x, cos, sin, _NO_CACHE, "expanded", spans, length), self._norm.attrs, None), x, *norm
         )
         return x[0], balance, loads

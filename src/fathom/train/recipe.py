@@ -75,7 +75,7 @@ class RunRecipe:
     minutes: float | None = None  # the clock decides instead, over all calls together
     micro_tokens: int = 65536  # tokens of one forward pass
     dtype: str = "auto"  # of the products: auto | bfloat16 | float32
-    compile: str = "auto"  # auto | on | off
+    compile: str = "auto"  # auto (on a GPU) | on | off
     seed: int = 1
     log_steps: int = 20
     save_minutes: float = 4.0
