@@ -52,8 +52,8 @@ TRAINING: dict[str, tuple[str, str]] = {
         "生成答案必然正确的类型化任务。",
     ),
     "data.family": (
-        "arithmetic, extract, grounded, lists, sums, tables or tools.",
-        "arithmetic、extract、grounded、lists、sums、tables 或 tools。",
+        "arithmetic, edits, extract, format, grounded, intents, lists, metrics, sums, tables, tools or tutor.",
+        "arithmetic、edits、extract、format、grounded、intents、lists、metrics、sums、tables、tools 或 tutor。",
     ),
     "data.examples": ("JSON lines with the conversations.", "写入对话的 JSON 行文件。"),
     "data.count": ("How many, all different.", "多少条，互不相同。"),

@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 
+from fathom.cli.messages_train import TRAINING
 from fathom.data.generate import FAMILIES, generate
 from fathom.errors import FathomError
 
@@ -24,3 +27,12 @@ def test_a_family_that_has_no_more_says_so(monkeypatch) -> None:
 def test_an_unknown_family_or_language_is_named_with_those_there_are(family, languages) -> None:
     with pytest.raises(FathomError, match="choose one of"):
         next(generate(family, 1, seed=0, languages=languages))
+
+
+def test_the_help_of_the_command_and_its_page_name_every_family() -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    for number, language in enumerate(("en", "zh")):
+        page = (docs / language / "data.md").read_text("utf-8")
+        for family in FAMILIES:
+            assert family in TRAINING["data.family"][number]
+            assert f"| `{family}` |" in page
