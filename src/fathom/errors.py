@@ -9,7 +9,17 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-__all__ = ["CODES", "Code", "FathomError", "language"]
+__all__ = ["CODES", "Both", "Code", "FathomError", "language"]
+
+
+class Both(NamedTuple):
+    """A field of an error that is words itself, in both languages."""
+
+    en: str
+    zh: str
+
+    def __str__(self) -> str:
+        return self.en
 
 
 class Code(NamedTuple):
@@ -330,7 +340,10 @@ class FathomError(Exception):
 
     def message(self, lang: str = "en") -> str:
         row = CODES[self.code]
-        fields = {"param": self.param, **self.fields}
+        fields = {
+            name: value.zh if lang == "zh" and isinstance(value, Both) else value
+            for name, value in {"param": self.param, **self.fields}.items()
+        }
         return " ".join((row.zh if lang == "zh" else row.en).format(**fields).split())  # one line, always
 
     def to_openai(self) -> dict[str, Any]:

@@ -15,9 +15,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from fathom.errors import FathomError
+from fathom.errors import Both, FathomError
 
-__all__ = ["atomic_file", "atomic_folder", "check_space", "errors_of", "human"]
+__all__ = ["atomic_file", "atomic_folder", "check_space", "errors_of", "human", "reason"]
+
+# What the system says in English whatever the locale, as Python does not set one.
+_CHINESE = {
+    errno.ENOENT: "没有这个文件或文件夹",
+    errno.EACCES: "没有权限",
+    errno.EPERM: "不允许此操作",
+    errno.EISDIR: "这是一个文件夹",
+    errno.ENOTDIR: "路径中有一段不是文件夹",
+    errno.EROFS: "文件系统只读",
+    errno.ENAMETOOLONG: "名称太长",
+    errno.ELOOP: "符号链接层数太多",
+    errno.EIO: "读写出错",
+    errno.EADDRINUSE: "地址已被占用",
+    errno.EADDRNOTAVAIL: "本机没有这个地址",
+}
 
 
 def human(nbytes: int) -> str:
@@ -38,13 +53,19 @@ def check_space(path: Path, needed: int) -> None:
         raise FathomError("no_space", path=path, needed=human(needed), free=human(free))
 
 
+def reason(error: OSError) -> Both | str:
+    """Why the system refused."""
+    english = error.strerror or str(error)
+    return Both(english, _CHINESE[error.errno]) if error.errno in _CHINESE else english
+
+
 @contextmanager
 def errors_of(path: str | Path) -> Iterator[None]:
     """For a block that reads or writes ``path``: what the system refuses is the error ``file_unreadable``."""
     try:
         yield
     except OSError as error:
-        raise FathomError("file_unreadable", path=path, problem=error.strerror or error) from None
+        raise FathomError("file_unreadable", path=path, problem=reason(error)) from None
 
 
 @contextmanager

@@ -470,6 +470,8 @@ def test_text_that_is_not_in_the_encoding_it_was_said_to_be_in_names_its_byte(fa
         (["--restore", "--vault", "missing"], 1, "No such file"),
         (["--dictionary", "missing"], 1, "No such file"),
         (["-o", "no/such/folder"], 1, "no such folder"),
+        (["-o", "."], 1, "it is a folder"),
+        (["--vault", "/"], 1, "it is a folder"),
         (["--operator", "surrogate", "--vault", "v"], 2, "-o FILE"),
     ],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
 
 __all__ = ["main", "run"]
 
@@ -31,6 +30,7 @@ def run(arguments: list[str]) -> int:
 
     from .console import note
     from .messages import say
+    from .usage import told
 
     try:
         from .app import build
@@ -47,7 +47,7 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # the last line of defence: users get one line, developers the traceback
         if hasattr(error, "format_message"):  # typer's usage errors
             no_verb = type(error).__name__ == "NoArgsIsHelpError"  # `fathom` alone: the help
-            note(str(error.format_message()) if no_verb else f"fathom: {_usage(error)}")
+            note(str(error.format_message()) if no_verb else f"fathom: {told(error)}")
             return 2
         if (setting := str(error)).startswith(CPU):  # the native module refuses the instruction level
             note(f"fathom: {FathomError('cpu_level', problem=setting.removeprefix(CPU)).message(language())}")
@@ -56,22 +56,3 @@ def run(arguments: list[str]) -> int:
             raise
         note(f"fathom: {say('debug', kind=type(error).__name__, problem=' '.join(str(error).split()))}")
         return 1
-
-
-def _usage(error: Any) -> str:
-    """One line for a wrong call, in the user's language where typer says which kind it is."""
-    from .messages import say
-
-    context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
-    command = context.command_path if context else "fathom"
-    match type(error).__name__:
-        case "NoSuchOption":
-            return say("usage.option", name=error.option_name, command=command)
-        case "MissingParameter" if parameter is not None:
-            name = parameter.metavar if parameter.param_type_name == "argument" else parameter.opts[-1]
-            return say("usage.missing", name=name, command=command)
-        case "BadParameter" if parameter is not None:
-            problem = " ".join(str(error.message).split())
-            return say("usage.value", name=parameter.opts[-1], problem=problem, command=command)
-    problem = " ".join(str(error.format_message()).split())
-    return say("usage.other", problem=problem.removesuffix(".") + ".", command=command)

@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from fathom.errors import FathomError
+from fathom.errors import Both, FathomError
 
 from .console import note
 from .mask import masker_of, open_key
@@ -50,7 +50,11 @@ def run_gateway(upstream: str, asked: Asked, *, host: str, port: int, api_key: s
     _check("--attachments", attachments, ATTACHMENTS)
     _check("--leaks", leaks, POLICIES)
     if asked.vault_ttl is not None and asked.vault_dir is None:
-        raise FathomError("parameter_invalid", param="--vault-ttl", problem="goes with --vault-dir only")
+        raise FathomError(
+            "parameter_invalid",
+            param="--vault-ttl",
+            problem=Both("goes with --vault-dir only", "只能与 --vault-dir 同用"),
+        )
     masker, _ = masker_of(
         asked.operator or [],
         asked.types,

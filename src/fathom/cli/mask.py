@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fathom.errors import FathomError, language
+from fathom.errors import Both, FathomError, language
 from fathom.files import atomic_file, errors_of, human
 
 from .console import emit, note
@@ -53,13 +53,24 @@ def mask(
     json: Json = False,
 ) -> None:
     if jsonl and csv is not None:
-        raise FathomError("parameter_invalid", param="--csv", problem="not together with --jsonl")
+        raise FathomError(
+            "parameter_invalid", param="--csv", problem=Both("not together with --jsonl", "不能与 --jsonl 同用")
+        )
     if fields is not None and not jsonl:
-        raise FathomError("parameter_invalid", param="--fields", problem="goes with --jsonl only")
+        raise FathomError(
+            "parameter_invalid", param="--fields", problem=Both("goes with --jsonl only", "只能与 --jsonl 同用")
+        )
     if vault is None and (restore or expires is not None):
-        raise FathomError("parameter_invalid", param="--vault", problem="needed to restore, or to expire")
+        raise FathomError(
+            "parameter_invalid",
+            param="--vault",
+            problem=Both("needed to restore, or to expire", "还原或设置有效期时需要"),
+        )
     if expires is not None and not 0 < expires <= LONGEST_DAYS:
-        problem = f"{expires:g} days; more than 0 and at most {LONGEST_DAYS} are allowed"
+        problem = Both(
+            f"{expires:g} days; more than 0 and at most {LONGEST_DAYS} are allowed",
+            f"{expires:g} 天；应大于 0，最多 {LONGEST_DAYS}",
+        )
         raise FathomError("parameter_invalid", param="--expires", problem=problem)
     _check_paths(file, output, vault)
     from fathom.guard.entities import ENTITIES
@@ -93,7 +104,11 @@ def mask(
     masker, operators = masker_of(operator or [], types, dictionary, pattern or [], allow, threshold, strict)
     checked = vault is not None and "surrogate" in operators
     if checked and output is None:
-        raise FathomError("parameter_invalid", param="--operator", problem="surrogate with --vault needs -o FILE")
+        raise FathomError(
+            "parameter_invalid",
+            param="--operator",
+            problem=Both("surrogate with --vault needs -o FILE", "surrogate 与 --vault 同用时需要 -o FILE"),
+        )
     tally = files.Tally()
     started = time.monotonic()
     closed = False
@@ -130,10 +145,16 @@ def _check_paths(file: str, output: Path | None, vault: Path | None) -> None:
     """Before any work: no file is read and written in one call, and the vault's folder is there."""
     named = [path.resolve() for path in (None if file == "-" else Path(file), output, vault) if path is not None]
     if len(set(named)) < len(named):
-        raise FathomError("parameter_invalid", param="FILE", problem="input, output and vault must be three files")
+        raise FathomError(
+            "parameter_invalid",
+            param="FILE",
+            problem=Both("input, output and vault must be three files", "输入、输出和保险库必须是三个文件"),
+        )
     for path in (output, vault):
         if path is not None and not path.absolute().parent.is_dir():
-            raise FathomError("file_unreadable", path=path, problem="no such folder")
+            raise FathomError("file_unreadable", path=path, problem=Both("no such folder", "没有这个文件夹"))
+        if path is not None and path.is_dir():
+            raise FathomError("file_unreadable", path=path, problem=Both("it is a folder", "这是一个文件夹"))
 
 
 @contextmanager
@@ -179,7 +200,9 @@ def masker_of(
     for pattern in patterns:
         type, equals, expression = pattern.partition("=")
         if not equals:
-            raise FathomError("parameter_invalid", param="--pattern", problem="expected TYPE=REGEX")
+            raise FathomError(
+                "parameter_invalid", param="--pattern", problem=Both("expected TYPE=REGEX", "应写作 TYPE=REGEX")
+            )
         expressions[expression] = type
     own: dict[str, str] = {}
     for line in _lines(dictionary):

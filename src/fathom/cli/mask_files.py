@@ -192,7 +192,7 @@ def _parsed(source: Source, records: Records) -> Iterator[tuple[int, Record]]:
             yield line, records.parse(raw)
             line += raw.count("\n")
     except ValueError as error:
-        raise FathomError("line_invalid", path=source.name, line=line, problem=error) from None
+        raise FathomError("line_invalid", path=source.name, line=line, problem=error.args[0]) from None
 
 
 def _token_of_line(line: int, masked: str) -> str:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fathom.errors import Both
+
 if TYPE_CHECKING:
     from fathom.guard import Masked
 
@@ -79,7 +81,12 @@ class Jsonl:
         for raw in lines:
             yield raw
         if raw is not None and self._unseen:
-            raise ValueError(f"the end, and no record had a field {min(self._unseen)!r}")
+            raise ValueError(
+                Both(
+                    f"the end, and no record had a field {min(self._unseen)!r}",
+                    f"文件已结束，没有一条记录有字段 {min(self._unseen)!r}",
+                )
+            )
 
     def parse(self, raw: str) -> Record:
         """ValueError: what is wrong with the line."""
@@ -156,20 +163,22 @@ def _members(raw: str) -> dict[str, tuple[int, int]]:
     """The members of the object that the line is, and where their values stand."""
     try:
         if not isinstance(json.loads(raw.removeprefix(_MARK)), dict):
-            raise ValueError("not an object")
+            raise ValueError(Both("not an object", "不是 JSON 对象"))
         members: dict[str, tuple[int, int]] = {}
         place = _skipped(raw, 0) + 1
         while raw[place := _skipped(raw, place)] != "}":
             name, place = _decoder.raw_decode(raw, _skipped(raw, place + (raw[place] == ",")))
             _, end = _decoder.raw_decode(raw, start := _skipped(raw, _skipped(raw, place) + 1))
             if name in members and name in (_TEXT, _ENTITIES):
-                raise ValueError(f'"{name}" stands twice')
+                raise ValueError(Both(f'"{name}" stands twice', f'"{name}" 出现了两次'))
             members[name] = start, end
             place = end
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise ValueError(Both("nested too deeply", "嵌套太深")) from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"no JSON: {error.msg} (column {error.colno})") from None
+        raise ValueError(
+            Both(f"no JSON: {error.msg} (column {error.colno})", f"不是有效的 JSON（第 {error.colno} 列）")
+        ) from None
     return members
 
 
@@ -281,7 +290,7 @@ class Csv:
                 yield "".join(taken)
                 taken.clear()
         except csv.Error as error:
-            raise ValueError(f"no CSV: {error}") from None
+            raise ValueError(Both(f"no CSV: {error}", "不是有效的 CSV（引号未闭合、位置不对，或字段过长）")) from None
 
     def parse(self, raw: str) -> Record:
         if not raw.strip("\r\n"):
@@ -294,7 +303,12 @@ class Csv:
             if self._read_header(row):
                 return _empty(raw)
         if len(row) != self._width:
-            raise ValueError(f"{len(row)} fields, expected {self._width} as in the first row")
+            raise ValueError(
+                Both(
+                    f"{len(row)} fields, expected {self._width} as in the first row",
+                    f"有 {len(row)} 个字段，应与第一行一样有 {self._width} 个",
+                )
+            )
         return Record(raw, *_parts([row[column] for column in self._columns]), self._types, self._labels)
 
     def _read_header(self, row: Sequence[str]) -> bool:
@@ -309,7 +323,12 @@ class Csv:
             elif wanted == _ALL:
                 columns = [*range(len(row))]
             else:
-                raise ValueError(f"no column {wanted!r} in this first row of {len(row)}")
+                raise ValueError(
+                    Both(
+                        f"no column {wanted!r} in this first row of {len(row)}",
+                        f"第一行共 {len(row)} 列，没有列 {wanted!r}",
+                    )
+                )
             new = [column for column in columns if column not in self._columns]
             self._columns += new
             self._types += [type] * len(new)

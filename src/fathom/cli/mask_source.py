@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
-from fathom.errors import FathomError
+from fathom.errors import Both, FathomError
 from fathom.files import errors_of, human
 
 from .console import Report, progress
@@ -98,7 +98,7 @@ class Source:
             held.append(rest)
             size += len(rest)
             if size > LONGEST_LINE:
-                problem = f"it has a line of more than {human(LONGEST_LINE)}"
+                problem = Both(f"it has a line of more than {human(LONGEST_LINE)}", f"有一行超过 {human(LONGEST_LINE)}")
                 raise FathomError("file_unreadable", path=self.name, problem=problem)
         if size:
             yield "".join(held)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fathom.errors import FathomError
+from fathom.errors import Both, FathomError
 
 from .console import note
 from .convert import chosen
@@ -75,13 +75,13 @@ def serve(
     if upstream is not None:
         local = (model != "mini", dummy, dtype != "auto", cache_dtype != "auto", context, threads, max_queue != 16)
         if any(local):
-            problem = "not together with options of a model that runs here"
+            problem = Both("not together with options of a model that runs here", "不能与本机模型的选项同用")
             raise FathomError("parameter_invalid", param="--upstream", problem=problem)
         key = read_api_key(api_key_file)
         raise typer.Exit(run_gateway(upstream, asked, host=host, port=port, api_key=key, limits=limits))
     for name, value in asked._asdict().items():
         if value is not None:
-            problem = "goes with --upstream only"
+            problem = Both("goes with --upstream only", "只能与 --upstream 同用")
             raise FathomError("parameter_invalid", param=f"--{name.replace('_', '-')}", problem=problem)
     from fathom.hub.store import resolve
     from fathom.server.serve import serve as run

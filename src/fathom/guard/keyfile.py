@@ -7,7 +7,7 @@ import re
 import secrets
 from pathlib import Path
 
-from fathom.errors import FathomError
+from fathom.errors import Both, FathomError
 from fathom.files import errors_of
 
 from .vault import KEY_BYTES
@@ -33,7 +33,11 @@ def vault_key() -> tuple[bytes, bool]:
 
 def _bytes(where: str, written: str) -> bytes:
     if not _HEX.fullmatch(written.strip()):
-        problem = f"a key is {2 * KEY_BYTES} hexadecimal digits, as `openssl rand -hex {KEY_BYTES}` writes them"
+        command = f"`openssl rand -hex {KEY_BYTES}`"
+        problem = Both(
+            f"a key is {2 * KEY_BYTES} hexadecimal digits, as {command} writes them",
+            f"密钥是 {2 * KEY_BYTES} 位十六进制数，可用 {command} 生成",
+        )
         raise FathomError("parameter_invalid", param=where, problem=problem)
     return bytes.fromhex(written.strip())
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from itertools import accumulate
 from typing import Any, NoReturn
 
-from ..errors import FathomError
+from ..errors import Both, FathomError
 
 __all__ = ["DEFAULT", "Limits", "check_body", "excess"]
 
@@ -52,9 +52,10 @@ class Limits:
         for setting in settings:
             name, _, value = setting.partition("=")
             if name not in names:
-                raise FathomError("choice_unknown", what="limit", found=name, known=", ".join(names))
+                raise FathomError("choice_unknown", what=Both("limit", "限制"), found=name, known=", ".join(names))
             if not re.fullmatch("0*[1-9][0-9]{0,14}", value):
-                raise FathomError("parameter_invalid", param=f"limit {name}", problem=f"{value!r} is no number from 1")
+                problem = Both(f"{value!r} is no number from 1", f"{value!r} 不是从 1 起的整数")
+                raise FathomError("parameter_invalid", param=f"limit {name}", problem=problem)
             values[name] = int(value)
         return cls(**values)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from fathom.errors import FathomError
+from fathom.errors import Both, FathomError
 
 from .entities import DEFAULT_TYPES, ENTITIES
 from .operators import OPERATORS, REVERSIBLE, irreversible
@@ -23,6 +23,7 @@ from .vault import LITERAL, Vault, spellings
 __all__ = ["Masked", "Masker", "Masking"]
 
 _LEAST_KEY = 16  # bytes of a key for hashes
+_TYPE, _OPERATOR = Both("type", "类型"), Both("operator", "操作")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -58,15 +59,18 @@ class Masker:
     ) -> None:
         for type in (*types, *dictionary.values(), *patterns.values()):
             if type not in ENTITIES:
-                raise FathomError("choice_unknown", what="type", found=type, known=", ".join(ENTITIES))
+                raise FathomError("choice_unknown", what=_TYPE, found=type, known=", ".join(ENTITIES))
         named = {"": operator} if isinstance(operator, str) else operator
         for type, name in named.items():
             if name not in OPERATORS:
-                raise FathomError("choice_unknown", what="operator", found=name, known=", ".join(OPERATORS))
+                raise FathomError("choice_unknown", what=_OPERATOR, found=name, known=", ".join(OPERATORS))
             if type and type not in ENTITIES:
-                raise FathomError("choice_unknown", what="type", found=type, known=", ".join(ENTITIES))
+                raise FathomError("choice_unknown", what=_TYPE, found=type, known=", ".join(ENTITIES))
         if "hash" in named.values() and (key is None or len(key) < _LEAST_KEY):
-            problem = f"the operator hash needs a key of {_LEAST_KEY} bytes or more"
+            problem = Both(
+                f"the operator hash needs a key of {_LEAST_KEY} bytes or more",
+                f"操作 hash 需要至少 {_LEAST_KEY} 字节的密钥",
+            )
             raise FathomError("parameter_invalid", param="key", problem=problem)
         default = operator if isinstance(operator, str) else "placeholder"
         self._operators = {type: named.get(type, default) for type in ENTITIES}

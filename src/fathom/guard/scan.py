@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from fathom.errors import FathomError
+from fathom.errors import Both, FathomError
 
 from . import (
     addresses,
@@ -86,7 +86,8 @@ class Scanner:
         _check_types("dictionary", dictionary.values())
         _check_types("patterns", patterns.values())
         if not 0 <= threshold <= 1:
-            raise FathomError("parameter_invalid", param="threshold", problem=f"{threshold:g}; 0 to 1 are allowed")
+            problem = Both(f"{threshold:g}; 0 to 1 are allowed", f"{threshold:g}；应在 0 到 1 之间")
+            raise FathomError("parameter_invalid", param="threshold", problem=problem)
         self._types = frozenset(types)
         self._allow = frozenset(allow)
         self._threshold = threshold
@@ -124,13 +125,17 @@ class Scanner:
 def _check_types(param: str, types: Iterable[str]) -> None:
     for type in types:
         if type not in ENTITIES:
-            raise FathomError("parameter_invalid", param=param, problem=f"no type is called {type!r}")
+            problem = Both(f"no type is called {type!r}", f"没有名为 {type!r} 的类型")
+            raise FathomError("parameter_invalid", param=param, problem=problem)
 
 
 def _folded(word: str) -> str:
     folded = Shadow(word).text
     if not folded or len(folded) > LONGEST:
-        problem = f"a value of {len(folded)} characters; 1 to {LONGEST} are allowed"
+        problem = Both(
+            f"a value of {len(folded)} characters; 1 to {LONGEST} are allowed",
+            f"有一个值是 {len(folded)} 个字符；应为 1 到 {LONGEST} 个",
+        )
         raise FathomError("parameter_invalid", param="dictionary", problem=problem)
     return folded
 
@@ -143,7 +148,8 @@ def _compiled(pattern: str) -> Any:
     try:
         return re2.compile(pattern, options)
     except re2.error as error:
-        raise FathomError("parameter_invalid", param="patterns", problem=f"{pattern!r}: {error}") from None
+        problem = Both(f"{pattern!r}: {error}", f"{pattern!r} 不是有效的 RE2 表达式（{error}）")
+        raise FathomError("parameter_invalid", param="patterns", problem=problem) from None
 
 
 def _matches(pattern: Any, text: str) -> Iterator[tuple[int, int]]:

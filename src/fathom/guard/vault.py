@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fathom._guard import Literals, Placeholders
-from fathom.errors import FathomError
+from fathom.errors import Both, FathomError
 from fathom.files import atomic_file, errors_of
 
 from .entities import ENTITIES
@@ -210,7 +210,12 @@ class Vault:
         with errors_of(path):
             data = Path(path).read_bytes()
         if not data.startswith(_MAGIC) or len(data) < _HEADER:
-            raise FathomError("file_malformed", path=path, format="vault", problem="it does not begin like one")
+            raise FathomError(
+                "file_malformed",
+                path=path,
+                format=Both("vault", "保险库"),
+                problem=Both("it does not begin like one", "开头不对"),
+            )
         header = data[:_HEADER]
         from cryptography.exceptions import InvalidTag
 
@@ -252,5 +257,9 @@ def _cipher(key: bytes) -> AESGCM:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     if len(key) != KEY_BYTES:
-        raise FathomError("parameter_invalid", param="key", problem=f"{len(key)} bytes, expected {KEY_BYTES}")
+        raise FathomError(
+            "parameter_invalid",
+            param="key",
+            problem=Both(f"{len(key)} bytes, expected {KEY_BYTES}", f"{len(key)} 字节，应为 {KEY_BYTES} 字节"),
+        )
     return AESGCM(key)

@@ -16,7 +16,8 @@ from typing import NoReturn
 import uvicorn
 from starlette.types import ASGIApp
 
-from ..errors import FathomError
+from ..errors import Both, FathomError
+from ..files import reason
 from .gate import is_loopback
 
 __all__ = ["GRACE_S", "Server", "exit_now", "listen", "read_api_key", "run"]
@@ -30,10 +31,15 @@ def read_api_key(file: str | Path | None = None, variable: str = "FATHOM_API_KEY
         return os.environ.get(variable) or None
     try:
         key = Path(file).read_text("utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise FathomError("file_unreadable", path=str(file), problem=str(error)) from None
+    except OSError as error:
+        raise FathomError("file_unreadable", path=str(file), problem=reason(error)) from None
+    except ValueError:
+        raise FathomError(
+            "file_unreadable", path=str(file), problem=Both("no text in UTF-8", "不是 UTF-8 文本")
+        ) from None
     if not key:
-        raise FathomError("file_unreadable", path=str(file), problem="empty, expected an API key")
+        problem = Both("empty, expected an API key", "是空的，应有一个 API 密钥")
+        raise FathomError("file_unreadable", path=str(file), problem=problem)
     return key
 
 
@@ -47,7 +53,8 @@ def listen(host: str, port: int, api_key: str | None) -> socket.socket:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except (OSError, OverflowError) as error:
-        raise FathomError("port_taken", host=host, port=port, problem=str(error)) from None
+        problem = reason(error) if isinstance(error, OSError) else str(error)
+        raise FathomError("port_taken", host=host, port=port, problem=problem) from None
 
 
 class Server(uvicorn.Server):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...errors import FathomError
+from ...errors import Both, FathomError
 from ...guard import Masker, Vault
 from ...guard.limits import DEFAULT, Limits
 from .metrics import GatewayMetrics
@@ -43,7 +43,10 @@ class Settings:
 class Gateway:
     def __init__(self, settings: Settings, masker: Masker) -> None:
         if not masker.is_reversible:
-            problem = "the gateway puts values back: placeholder or surrogate"
+            problem = Both(
+                "the gateway puts values back: placeholder or surrogate",
+                "网关要还原原值：只能用 placeholder 或 surrogate",
+            )
             raise FathomError("parameter_invalid", param="--operator", problem=problem)
         self.settings = settings
         self.masker = masker
@@ -59,7 +62,8 @@ class Gateway:
         self.vaults: VaultStore | None = None
         if settings.vault_dir is not None:
             if settings.vault_key is None:
-                raise FathomError("parameter_invalid", param="--vault-dir", problem="needs a key, FATHOM_VAULT_KEY")
+                problem = Both("needs a key, FATHOM_VAULT_KEY", "需要密钥 FATHOM_VAULT_KEY")
+                raise FathomError("parameter_invalid", param="--vault-dir", problem=problem)
             self.vaults = VaultStore(settings.vault_dir, settings.vault_key, settings.vault_ttl_s)
 
     def vault_for(self, path: str, body: Mapping[str, Any], owner: str) -> Vault:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from ... import __version__
-from ...errors import FathomError
+from ...errors import Both, FathomError
 from ..gate import is_loopback
 
 __all__ = ["LONGEST", "Timeouts", "Upstream", "owner_of", "passed_back"]
@@ -49,14 +49,22 @@ class Upstream:
     def __init__(self, url: str, *, key: str | None = None, own_key: bool = False, timeouts: Timeouts) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            problem = f"{url!r} is no address such as https://api.example.com/v1"
+            problem = Both(
+                f"{url!r} is no address such as https://api.example.com/v1",
+                f"{url!r} 不是形如 https://api.example.com/v1 的地址",
+            )
             raise FathomError("parameter_invalid", param="--upstream", problem=problem)
         if parts.username or parts.password:
-            problem = "a key stands in a file or in FATHOM_UPSTREAM_KEY, not in the address"
+            problem = Both(
+                "a key stands in a file or in FATHOM_UPSTREAM_KEY, not in the address",
+                "密钥应放在文件或 FATHOM_UPSTREAM_KEY 中，不要写在地址里",
+            )
             raise FathomError("parameter_invalid", param="--upstream", problem=problem)
         path = parts.path.rstrip("/") or "/v1"
         if path.endswith(_ROUTES):
-            problem = f"{path!r} ends with a route; give what stands before it"
+            problem = Both(
+                f"{path!r} ends with a route; give what stands before it", f"{path!r} 以接口结尾；请只写它之前的部分"
+            )
             raise FathomError("parameter_invalid", param="--upstream", problem=problem)
         self.url = f"{parts.scheme}://{parts.netloc}{path}"
         self.host = parts.hostname
