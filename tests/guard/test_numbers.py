@@ -193,3 +193,11 @@ def test_places_lie_within_the_text_and_on_the_borders_of_words(text) -> None:
         assert 0 <= form <= 2
         for beside in (text[start - 1 : start], text[end : end + 1]):
             assert not (beside.isascii() and beside.isalnum())
+
+
+@pytest.mark.parametrize(
+    "text", ["+一二三四五六七八九", "电话+八六一三八零零一三八零零零", "+零零零零零零零零零", "(+八八八八八八八八八"]
+)
+def test_international_numbers_in_chinese_numerals_are_read(text) -> None:
+    found = Scanner().find(text)
+    assert [span.type for span in found] == (["PHONE"] if "八六一三" in text else [])

@@ -74,6 +74,7 @@ _NONE: frozenset[str] = frozenset()
 _WRONG_ID, _WRONG_CARD, _INTERNATIONAL = 1, 5, len(KINDS) - 1  # in KINDS
 _WRONG = (_WRONG_ID, _WRONG_CARD)
 _STRICT = 0.85  # how sure these are with their label on a strict page
+_NUMERALS = str.maketrans("〇零一幺壹二两贰三叁四肆五伍六陆七柒八捌九玖", "0011122233445566778899")
 _IMEI_BODIES = re.compile("01|35|86|99")  # reporting bodies of nearly all devices in use
 _EXTENSION = re.compile(r" ?(?:转|分机|ext\.?|x) ?[:：]? ?[0-9]{1,6}(?![0-9A-Za-z])", re.IGNORECASE)
 _MONEY_BEFORE = re.compile(r"(?:[¥￥$€£]|RMB|CNY|USD|HKD|EUR|GBP) ?$")
@@ -86,8 +87,10 @@ def find(page: Page) -> Iterator[Found]:
     text, wrong = page.text, (0, 0)
     for start, end, number, form in numbers(page.plain, int(today.strftime("%Y%m%d"))).tolist():
         kind = KINDS[number]
-        if number == _INTERNATIONAL and not is_international(re.sub("[^0-9]", "", text[start:end]).removeprefix("00")):
-            continue
+        if number == _INTERNATIONAL:
+            digits = re.sub("[^0-9]", "", text[start:end].translate(_NUMERALS))
+            if not is_international(digits.removeprefix("00")):
+                continue
         labels = page.labels.of(start, end, near=True)
         score = (kind.plain, kind.grouped, kind.scattered)[form]
         if number == _WRONG_ID:
