@@ -7,6 +7,7 @@ none.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,6 +77,11 @@ RULES = {
     ),
 }
 UNQUOTED = 0.25  # share of questions that ask for no source
+BRIEF = 0.25  # share of questions that only name the topic
+TOPICS = {
+    "zh": ("{}", "{}", "关于{}是怎么说的", "{}呢", "文中怎么写{}", "想知道{}"),
+    "en": ("{}", "{}", "what does it say about {}", "what about {}", "anything on {}", "do you see {}"),
+}
 ANSWERS = {
     "zh": ("{}。", "根据文中内容，{}。", "文中写明{}。", "按照说明，{}。"),
     "en": ("{}.", "According to the text: {}.", "The text says: {}."),
@@ -106,9 +112,12 @@ def sample(draw: random.Random, language: str) -> Example:
     asked = draw.choice(left_out if absent else stated)
     fact = facts[asked][language]
     question = draw.choice(fact["ask"]).replace("{s}", subject)
+    if draw.random() < BRIEF:
+        question = draw.choice(TOPICS[language]).format(fact["topic"])
     quoted = draw.random() >= UNQUOTED
     rule = draw.choice(RULES[language]) if quoted else ""
-    prompt = draw.choice(ASK[language]).format(text=text, question=question, rule=rule).strip()
+    filled = draw.choice(ASK[language]).format(text=text, question=question, rule=rule)
+    prompt = re.sub(r"(?m) +$", "", filled).strip()
     if absent:
         reply = answer = draw.choice(ABSENT[language]).format(fact["topic"])
     else:
