@@ -72,6 +72,37 @@ def test_sets_hold_what_no_filter_left_out_and_the_card_says_why(data, tmp_path)
     assert "| pages | a test | CC0 | text | 60 |" in (tmp_path / "out" / "CARD.md").read_text("utf-8")
 
 
+def test_the_content_of_evaluation_items_is_kept_out_but_not_the_words_that_put_it(data, tmp_path) -> None:
+    wording = "Which of the following intents does this message have? Choose one: {}"
+    said = "the kettle arrived without its lid, the box was torn open and nobody answers my calls"
+    items = (
+        {"text": said, "prompt": wording.format(said)},
+        {"messages": [{"role": "user", "content": "Wake me at seven"}], "name": "alarm"},
+        {"prompt": "Add up", "answer": "59"},
+    )
+    talks = (
+        talk(wording.format("my parcel is late"), "track"),
+        talk(wording.format(said.title()), "complaint"),
+        talk("wake me at seven", "Done."),
+        talk("5 + 9 = ?", "14"),
+    )
+    for name, records in (("items.jsonl", items), ("talks.jsonl", talks)):
+        (data / name).write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
+    against = ("items.jsonl", "prompts.jsonl")
+    made(Recipe("test", (source("talks", "talks.jsonl", form="messages"),), against=against), data, tmp_path)
+    kept = text_of(load_sets(tmp_path / "out")["talks"])
+    assert kept == [wording.format("my parcel is late") + "track", "5 + 9 = ?14"]
+
+
+def test_absolute_paths_are_taken_as_they_are(data, tmp_path) -> None:
+    pages = source("pages", str(data / "pag*.jsonl"))
+    sets = build(Recipe("test", (pages,), against=(str(data / "prompts.jsonl"),)), [], MINI, tmp_path / "out")
+    assert sets["pages"].documents == 60
+    missing = source("pages", str(data / "none.jsonl"))
+    with pytest.raises(FathomError, match=r"none\.jsonl: no such file"):
+        build(Recipe("test", (missing,)), [data], MINI, tmp_path / "other")
+
+
 def test_held_out_documents_are_in_no_training_set_not_even_quoted(data, tmp_path) -> None:
     sources = (
         source("pages", "pages.jsonl", held_out=7, held_set="held"),

@@ -35,7 +35,7 @@ def build(
 ) -> dict[str, TokenSet]:
     """Writes a new folder of token sets with ``card.json`` and ``CARD.md``; returns the sets by name.
 
-    ``roots``: folders that the recipe's paths are looked for in, in this order. ``tokenizer``: a model folder.
+    ``roots``: folders that the recipe's relative paths are looked for in, in this order. ``tokenizer``: a model folder.
     ``report`` gets bytes read and bytes in all.
     """
     work = _Build(recipe, roots, Encoder(tokenizer), report)
@@ -54,11 +54,24 @@ class _Build:
         self.seen, self.evaluation = Duplicates(), Contamination()
         for path in _found(recipe.against, roots):
             for record in read(path):
-                for value in record.values():
-                    if isinstance(value, str):
-                        self.evaluation.add(value)
+                self.keep_out(record)
         passes = [path for source in recipe.source for path in self.files[source] * (2 if source.held_set else 1)]
         self.total, self.done = sum(path.stat().st_size for path in passes), 0
+
+    def keep_out(self, item: Record) -> None:
+        """What training may not hold of an evaluation item: its texts and questions.
+
+        A ``prompt`` beside a ``text`` or ``source`` only puts that into words, which training may teach.
+        """
+        worded = "text" in item or "source" in item
+        for key, value in item.items():
+            if key == "messages":
+                for message in value:
+                    self.evaluation.add(str(message["content"]))
+            elif key == "answer":
+                self.evaluation.add_passages(str(value))
+            elif isinstance(value, str) and not (worded and key == "prompt"):
+                self.evaluation.add(value)
 
     def write(self, folder: Path) -> None:
         held = self.held_out()
@@ -141,7 +154,9 @@ class _Build:
 def _found(patterns: Iterable[str], roots: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for pattern in patterns:
-        here = next(filter(None, (sorted(root.glob(pattern)) for root in roots)), None)
+        anchor = Path(pattern).anchor  # of an absolute path, which is looked for nowhere else
+        places = [Path(anchor)] if anchor else roots
+        here = next(filter(None, (sorted(place.glob(pattern.removeprefix(anchor))) for place in places)), None)
         if here is None:
             raise FathomError("data_invalid", source=pattern, problem=f"no such file in {', '.join(map(str, roots))}")
         found += here
