@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import threading
 import time
@@ -12,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fathom.errors import FathomError
-from fathom.guard import scan
-from fathom.guard.scan import WINDOW, Scanner
+from fathom.guard import context, scan
+from fathom.guard.entities import ENTITIES
+from fathom.guard.page import Lexicon, Page, Shadow
+from fathom.guard.scan import RECOGNISERS, WINDOW, Scanner
 from fathom.guard.spans import Span, disjoint
 
 SCANNER = Scanner()
@@ -174,3 +177,33 @@ def test_random_numbers_are_rarely_somebodys() -> None:
     r = random.Random(3)
     text = "\n".join("".join(r.choices("0123456789", k=r.randint(4, 22))) for _ in range(4000))
     assert len(SCANNER.find(text)) < 160  # mobile and fixed telephone numbers, and cards by Luhn's check
+
+
+def test_every_type_has_its_recognisers_and_they_find_nothing_else():
+    assert frozenset().union(*(module.TYPES for module in RECOGNISERS)) == ENTITIES.keys() - {"CUSTOM"}
+    text = (
+        "张伟13800138000，京A12345，wang@example.org https://a.cn/?token=abcdef 10.0.0.1 aa:bb:cc:dd:ee:ff，"
+        "护照E12345678，身份证号11010519491231002X，卡号4111111111111111，密码：aB3$xyz9，北京市朝阳区建国路88号，1990年3月5日出生，"
+        "北纬39.9042，东经116.4074，税号12345678901，微信号zhang_wei1，字第123456号，我是基督徒，患有糖尿病，"
+        "Acme Ltd, Mr. John Smith, 12 Main Street, 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"
+    )
+    lexicon = Lexicon({name: words for module in (context, *RECOGNISERS) for name, words in module.WORDS.items()})
+    page = Page(Shadow(text), lexicon, is_strict=True)
+    for module in RECOGNISERS:
+        assert {found.type for found in module.find(page)} <= module.TYPES
+
+
+@pytest.mark.parametrize("unit", ["°", "1°", "北京市住址1号", "张三住址李四号1室", "+一二三四五六七八九"])
+def test_words_that_stand_everywhere_cost_what_they_cost_alone(unit):
+    """Within one window, too."""
+
+    def seconds(size: int) -> float:
+        text = unit * (size // len(unit))
+        gc.disable()  # what else is on pytest's heap is no part of it
+        began = time.process_time()
+        Scanner().find(text)
+        took = time.process_time() - began
+        gc.enable()
+        return took
+
+    assert seconds(120_000) < 16 * max(seconds(15_000), 0.01)

@@ -17,7 +17,9 @@ from fathom.assets import ASSETS
 
 from .page import Found, Page, Word
 
-__all__ = ["WORDS", "find"]
+__all__ = ["TYPES", "WORDS", "find"]
+
+TYPES = frozenset({"ADDRESS"})
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
 _STOP = "的了是我你您他她它们在于到往至住寄送址去给从请把被由向与及或就搬点这那哪吗呢吧啊很也都叫"

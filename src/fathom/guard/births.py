@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from .page import Found, Page, Word
 
-__all__ = ["WORDS", "find"]
+__all__ = ["TYPES", "WORDS", "find"]
+
+TYPES = frozenset({"BIRTH_DATE"})
 
 _BEFORE = (
     "出生日期 出生年月日 出生年月 出生时间 出生于 出生 生日 生辰 诞辰 生于 诞生于 "

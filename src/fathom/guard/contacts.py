@@ -15,7 +15,9 @@ from fathom._guard import machines
 from .context import AGAINST
 from .page import Found, Page
 
-__all__ = ["WORDS", "find"]
+__all__ = ["TYPES", "WORDS", "find"]
+
+TYPES = frozenset({"EMAIL", "URL", "IP", "MAC"})
 
 WORDS = {"at": [" at ", "(at)", "[at]", "{at}", "<at>", "艾特"]}
 

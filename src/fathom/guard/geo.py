@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from .page import Found, Page
 
-__all__ = ["WORDS", "find"]
+__all__ = ["TYPES", "WORDS", "find"]
+
+TYPES = frozenset({"GEO"})
 
 _WORDS = "经纬度 坐标 定位 位置 gps coordinates coords coordinate location geo 打卡 地图"
 _LABELS = "经度 纬度 latitude longitude lat lng lon"
@@ -58,6 +60,8 @@ def find(page: Page) -> Iterator[Found]:
         *((point.start() - 6, _LETTERED) for point in _LETTER.finditer(text)),
     ]
     for start, pattern in marks:
+        if pattern is _DMS and not text[max(0, start + 2) : start + 4].strip()[-1:].isdigit():
+            continue  # no number before the degrees
         if match := pattern.search(text, max(0, start), max(0, start) + _LONGEST):
             yield Found(match.start(), match.end(), "GEO", 0.9)
     for word in page.words.get("geo_label", ()):

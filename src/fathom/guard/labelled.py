@@ -15,7 +15,7 @@ from typing import NamedTuple
 from .context import AGAINST
 from .page import Found, Page
 
-__all__ = ["WORDS", "find"]
+__all__ = ["TYPES", "WORDS", "find"]
 
 WORDS = {
     "military": ["字第"],
@@ -120,6 +120,7 @@ _STRICT = {
     "US_ITIN": _digits(9, 9),
     "US_ROUTING": _digits(9, 9),
 }
+TYPES = frozenset({*_SHAPES, *_STRICT, "ACCOUNT", "TAX_ID"})
 #: Types whose value may stand before the label.
 _BACK = {"PASSPORT", "CN_PERMIT", "DRIVER_LICENCE", "CN_SOCIAL_SECURITY", "MEDICAL_RECORD", "BANK_ACCOUNT"}
 _BEFORE = re.compile(

@@ -18,7 +18,9 @@ from fathom.assets import ASSETS
 
 from .page import Found, Page
 
-__all__ = ["WORDS", "find"]
+__all__ = ["TYPES", "WORDS", "find"]
+
+TYPES = frozenset({"PERSON", "ORGANISATION"})
 
 _ORGANISATION = 4  # NameKind of csrc/guard/names.h: Chinese persons 0 to 2, English 3
 #: Logit by kind at which a score is 0.5: in all less than one false alarm in 5,000 characters of ordinary text.

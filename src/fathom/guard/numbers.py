@@ -16,7 +16,7 @@ from fathom._guard import numbers
 from .context import AGAINST
 from .page import Found, Page
 
-__all__ = ["KINDS", "WORDS", "find"]
+__all__ = ["KINDS", "TYPES", "WORDS", "find"]
 
 WORDS: dict[str, list[str]] = {}
 
@@ -60,6 +60,7 @@ KINDS = (
     Kind("PHONE", 0.3, 0.6, 0.2, 0.9),  # United Kingdom
     Kind("PHONE", 0.85, 0.85, 0.85, 0.95),  # with + and country code
 )
+TYPES = frozenset({*(kind.type for kind in KINDS), "CN_PERMIT"})
 #: Labels of other types that are right here too.
 _ALSO = {
     "HKID": {"CN_ID"},

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 
 from .page import Found, Page
 
-__all__ = ["WORDS", "find"]
+__all__ = ["TYPES", "WORDS", "find"]
+
+TYPES = frozenset({"ORGANISATION"})
 
 _FORMS = (
     "Ltd Limited Inc Incorporated LLC LLP GmbH AG plc PLC Corp Corporation Co Company Group Holdings Partners "

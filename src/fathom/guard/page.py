@@ -125,8 +125,7 @@ class Page:
         if words is None:
             return
         at = bisect_left(words, start - before, key=_END)
-        for word in words[at:]:
-            if word.start > end + after:
-                break
+        while at < len(words) and (word := words[at]).start <= end + after:  # no slice: it would copy all the rest
             if word.end <= start or word.start >= end:
                 yield word
+            at += 1

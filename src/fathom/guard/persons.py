@@ -15,7 +15,9 @@ from itertools import pairwise
 
 from .page import Found, Page
 
-__all__ = ["WORDS", "find"]
+__all__ = ["TYPES", "WORDS", "find"]
+
+TYPES = frozenset({"PERSON"})
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from .context import AGAINST
 from .page import Found, Page
 
-__all__ = ["WORDS", "find"]
+__all__ = ["TYPES", "WORDS", "find"]
+
+TYPES = frozenset({"CN_PLATE"})
 
 _PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"

@@ -38,7 +38,7 @@ __all__ = ["BEFORE", "LONGEST", "RECOGNISERS", "Scanner"]
 WINDOW = 1 << 17
 BEFORE = 256
 LONGEST = 4096
-#: Each has WORDS, classes of words for the lexicon, and find(page).
+#: Each has TYPES, what it finds, WORDS, classes of words for the lexicon, and find(page).
 RECOGNISERS: tuple[ModuleType, ...] = (
     numbers,
     labelled,
@@ -89,6 +89,7 @@ class Scanner:
             problem = Both(f"{threshold:g}; 0 to 1 are allowed", f"{threshold:g}；应在 0 到 1 之间")
             raise FathomError("parameter_invalid", param="threshold", problem=problem)
         self._types = frozenset(types)
+        self._recognisers = [module for module in RECOGNISERS if not self._types.isdisjoint(module.TYPES)]
         self._allow = frozenset(allow)
         self._threshold = threshold
         self._is_strict = strict
@@ -111,7 +112,7 @@ class Scanner:
                 yield span
 
     def _read(self, page: Page) -> Iterator[Found]:
-        for module in RECOGNISERS:
+        for module in self._recognisers:
             for found in module.find(page):
                 if found.score >= self._threshold and found.type in self._types:
                     yield found

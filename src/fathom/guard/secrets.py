@@ -17,7 +17,9 @@ from fathom._guard import eip55, words
 
 from .page import Found, Page
 
-__all__ = ["WORDS", "find"]
+__all__ = ["TYPES", "WORDS", "find"]
+
+TYPES = frozenset({"SECRET", "CRYPTO"})
 
 _PREFIXES: dict[str, str] = {  # how a key begins -> the whole of it, or around its group
     "-----BEGIN": r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----"

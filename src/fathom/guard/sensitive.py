@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from .page import Found, Page
 
-__all__ = ["WORDS", "find"]
+__all__ = ["TYPES", "WORDS", "find"]
 
 _HEALTH = (
     "高血压 低血压 高血脂 高血糖 糖尿病 冠心病 心脏病 心肌梗死 心肌梗塞 心律失常 心力衰竭 房颤 脑梗 脑梗死 "
@@ -42,6 +42,7 @@ _BIOMETRIC = (
     "palm-print faceprint dna-sample dna-profile genome gait-pattern"
 )
 _CLASSES = {"HEALTH": _HEALTH, "RELIGION": _RELIGION, "BIOMETRIC": _BIOMETRIC}
+TYPES = frozenset(_CLASSES)
 WORDS = {f"word_{type}": [word.replace("-", " ") for word in words.split()] for type, words in _CLASSES.items()}
 
 _SOMEBODY = re.compile(
