@@ -1,12 +1,13 @@
 """Training speed beside transformers on one shape and the same CPU: a whole step, interleaved, as ratios.
 
-    python bench/training.py [CONFIG FOLDER] [--rows 16] [--length 512] [--threads N] [--rounds 5] [--no-compile]
+    python bench/training.py [CONFIG FOLDER] [--rows 4] [--length 1024] [--micros 4] [--threads N] [--rounds 5] [--no-compile]
 
-fathom steps as `fathom train` does on this machine: float32 masters, balance loss, clipping, Muon and AdamW.
+A step is forward and backward of some micro-batches, then the optimiser. fathom steps as `fathom train` does on this
+machine: float32 masters, balance loss, clipping, Muon and AdamW.
 transformers gets DeepseekV2ForCausalLM with sdpa, AdamW (fused) and neither clipping nor balance loss; before the
-rounds every precision (autocast over float32 masters, bfloat16 weights) and experts implementation is tried once, then
-eager attention and torch.compile on the fastest, and the fastest of all takes part. Both learn every token of the same
-batch. Each has a process of its own, the idle one sleeps; `--busy` doesn't wait for a quiet machine and judges by the
+rounds every precision (autocast over float32 masters, bfloat16 weights) and experts implementation is tried on one
+micro-batch, then eager attention and torch.compile on the fastest, and the fastest of all takes part. Both learn every
+token of the same batch. Each has a process of its own, the idle one sleeps; `--busy` doesn't wait for a quiet machine and judges by the
 CPU time of the processes. The last line is one JSON object.
 """
 
@@ -39,8 +40,8 @@ Figures = dict[str, float]
 
 class Stepper(NamedTuple):
     about: dict[str, Any]
-    backward: Callable[[], Tensor]  # forward and backward; the loss
-    update: Callable[[], None]
+    backward: Callable[[], Tensor]  # forward and backward of a micro-batch; its loss
+    update: Callable[[], None]  # and gradients are none again
 
 
 def batch(args: argparse.Namespace, vocabulary: int) -> Tensor:
@@ -66,22 +67,22 @@ def load_fathom(args: argparse.Namespace) -> Stepper:
     micro = Micro(
         tokens=tokens[:, :-1].reshape(1, n),
         targets=tokens[:, 1:].flatten(),
-        weight=torch.full((n,), 1 / n),
+        weight=torch.full((n,), 1 / (n * args.micros)),
         position=torch.arange(length, dtype=torch.int32).repeat(args.rows),
         spans=torch.arange(args.rows, dtype=torch.int32).repeat_interleave(length),
         length=length,
-        share=1.0,
+        share=1 / args.micros,
     )
 
     def backward() -> Tensor:
-        optimizer.clear()
         loss, balance, _ = network.loss(micro)
-        (loss + alpha * balance).backward()
-        return loss.detach()
+        (loss + alpha * micro.share * balance).backward()
+        return loss.detach() * args.micros
 
     def update() -> None:
         optimizer.clip(rate.clip)
         optimizer.step(1e-4)
+        optimizer.clear()
 
     about = {"dtype": str(dtype), "compile": False, "optimizer": rate.matrices, "balance": alpha}
     return Stepper(about, backward, update)
@@ -107,14 +108,17 @@ def transformers_with(
     inputs, targets = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
 
     def backward() -> Tensor:
-        optimizer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "autocast"):
             loss = call(input_ids=inputs, labels=inputs, shift_labels=targets, use_cache=False).loss
-        loss.backward()
+        (loss / args.micros).backward()
         return loss.detach()
 
+    def update() -> None:
+        optimizer.step()
+        optimizer.zero_grad()
+
     about = {"precision": precision, "experts": experts, "attention": attention, "compile": compiled}
-    return Stepper(about, backward, optimizer.step)
+    return Stepper(about, backward, update)
 
 
 def load_transformers(args: argparse.Namespace) -> Stepper:
@@ -128,8 +132,8 @@ def load_transformers(args: argparse.Namespace) -> Stepper:
         name = ", ".join(setting) + (", compiled" if compiled else "")
         try:
             stepper = transformers_with(args, *setting, compiled=compiled)
-            step(stepper)
-            took = step(stepper)["cpu_s"]
+            step(stepper, 1)
+            took = step(stepper, 1)["cpu_s" if args.busy else "wall_s"]
         except Exception as error:  # kernels for a GPU only, what the compiler can't do
             tried[name] = f"{type(error).__name__}: {str(error).splitlines()[0][:80]}"
             return float("inf")
@@ -160,10 +164,10 @@ def load_transformers(args: argparse.Namespace) -> Stepper:
     return stepper._replace(about=about)
 
 
-def step(stepper: Stepper) -> Figures:
+def step(stepper: Stepper, micros: int) -> Figures:
     """One step: seconds and CPU seconds of it, and of forward and backward alone."""
     wall, cpu = time.perf_counter(), time.process_time()
-    loss = stepper.backward().item()
+    loss = statistics.fmean(stepper.backward().item() for _ in range(micros))
     half_wall, half_cpu = time.perf_counter() - wall, time.process_time() - cpu
     stepper.update()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -181,13 +185,13 @@ def serve(args: argparse.Namespace) -> None:
     torch.manual_seed(0)
     stepper = LOADERS[args.worker](args)
     for _ in range(2):
-        step(stepper)
+        step(stepper, 1)
     print(json.dumps(stepper.about), flush=True)
     for _ in sys.stdin:
         cpu, wall = time.process_time(), time.perf_counter()
         peak = product_peak(torch.device("cpu"), torch.bfloat16)
         idle = (time.perf_counter() - wall) / max(time.process_time() - cpu, 1e-9) * args.threads  # others' share
-        print(json.dumps({**step(stepper), "peak": peak, "peak_cpu": peak * max(idle, 1.0)}), flush=True)
+        print(json.dumps({**step(stepper, args.micros), "peak": peak, "peak_cpu": peak * max(idle, 1.0)}), flush=True)
 
 
 class Worker:
@@ -212,8 +216,9 @@ class Worker:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=MINI, help="with a config.json")
-    parser.add_argument("--rows", type=int, default=16)
-    parser.add_argument("--length", type=int, default=512)
+    parser.add_argument("--rows", type=int, default=4, help="of a micro-batch")
+    parser.add_argument("--length", type=int, default=1024)
+    parser.add_argument("--micros", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--no-compile", dest="compile", action="store_false", help="don't try it for transformers")
@@ -239,7 +244,7 @@ def report(args: argparse.Namespace, about: dict[str, Any], rounds: dict[str, li
     from fathom.model.program import build_program
 
     clock = "cpu" if args.busy else "wall"
-    tokens = args.rows * args.length
+    tokens = args.rows * args.length * args.micros
     work = 3 * build_program(ModelConfig.load(args.folder)).flops(args.length // 2, "expanded")
     peak = max(r["peak_cpu" if args.busy else "peak"] for rows in rounds.values() for r in rows)
 
@@ -253,7 +258,7 @@ def report(args: argparse.Namespace, about: dict[str, Any], rounds: dict[str, li
     cores = args.threads if args.busy else 1  # CPU seconds of all threads are seconds of so many
     rate = {name: tokens * cores / middle(name, f"{clock}_s") for name in rounds}
     result = {
-        "rows": args.rows, "length": args.length, "threads": args.threads, "rounds": args.rounds, "clock": clock,
+        "rows": args.rows, "length": args.length, "micros": args.micros, "threads": args.threads, "rounds": args.rounds, "clock": clock,
         "torch": torch.__version__, "level": torch.backends.cpu.get_cpu_capability(), **about,
         "ratio": ratio(f"{clock}_s"), "ratio_forward_backward": ratio(f"backward_{clock}_s"),
         "tok_s": {name: round(x, 1) for name, x in rate.items()},

@@ -21,6 +21,7 @@ from ..reference.ops import OPS, Call
 __all__ = ["CPU_OPS", "attend", "head"]
 
 _QUERIES = 128  # of a block: its scores over 512 keys and 8 heads take 1 MiB in bfloat16
+_ROWS = 64  # of logits at a time: 3 MiB in float32 at V = 12288
 
 
 def _blocks(length: int) -> Iterator[tuple[int, int]]:
@@ -93,41 +94,40 @@ class _Experts(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, ids: Tensor, weight: Tensor, gate: Tensor, up: Tensor, down: Tensor) -> Tensor:
-        top_k = ids.shape[1]
         order = ids.flatten().to(torch.int16).argsort(stable=True)  # two radix passes; at most 4096 experts
-        inverse = torch.empty_like(order).scatter_(0, order, torch.arange(order.shape[0]))
+        slots = torch.empty_like(order).scatter_(0, order, torch.arange(order.shape[0])).view_as(ids)
         ends = ids.flatten().bincount(minlength=len(gate)).cumsum(0).tolist()
-        rows, scale = x.index_select(0, order // top_k), weight.flatten()[order, None].to(x.dtype)
-        a, b, y = (rows.new_empty(len(rows), width) for width in (gate.shape[1], up.shape[1], down.shape[1]))
+        token, scale = order // ids.shape[1], weight.flatten()[order, None].to(x.dtype)
+        a, b, y = (x.new_empty(len(order), width) for width in (gate.shape[1], up.shape[1], down.shape[1]))
         for expert, part in _parts(ends):
-            torch.mm(rows[part], gate[expert].T, out=a[part])
-            torch.mm(rows[part], up[expert].T, out=b[part])
+            rows = x.index_select(0, token[part])
+            torch.mm(rows, gate[expert].T, out=a[part])
+            torch.mm(rows, up[expert].T, out=b[part])
             torch.mm(F.silu(a[part]).mul_(b[part]).mul_(scale[part]), down[expert].T, out=y[part])
-        ctx.save_for_backward(rows, a, b, scale, order, inverse, gate, up, down)
+        ctx.save_for_backward(x, a, b, scale, token, slots, gate, up, down)
         ctx.ends = ends
-        return y.index_select(0, inverse).view(-1, top_k, y.shape[1]).sum(1)
+        return F.embedding_bag(slots, y, mode="sum")
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        rows, a, b, scale, order, inverse, gate, up, down = ctx.saved_tensors
-        top_k = len(rows) // len(grad)
-        dy, drows = grad.index_select(0, order // top_k), torch.empty_like(rows)
-        dscale = torch.empty(len(rows), dtype=torch.float32)
+        x, a, b, scale, token, slots, gate, up, down = ctx.saved_tensors
+        drows = x.new_empty(len(token), x.shape[1])
+        dscale = torch.empty(len(token), dtype=torch.float32)
         dgate, dup, ddown = (torch.zeros_like(w) for w in (gate, up, down))
         for expert, part in _parts(ctx.ends):
+            rows, dy = x.index_select(0, token[part]), grad.index_select(0, token[part])
             hidden = F.silu(a[part])
             inner = hidden * b[part]
-            dinner = dy[part] @ down[expert]
+            dinner = dy @ down[expert]
             dscale[part] = (dinner * inner).sum(-1, dtype=torch.float32)
-            torch.mm(dy[part].T, inner.mul_(scale[part]), out=ddown[expert])
+            torch.mm(dy.T, inner.mul_(scale[part]), out=ddown[expert])
             dinner.mul_(scale[part])
             db = hidden.mul_(dinner)
             da = torch.ops.aten.silu_backward(dinner.mul_(b[part]), a[part])
-            torch.mm(da.T, rows[part], out=dgate[expert])
-            torch.mm(db.T, rows[part], out=dup[expert])
+            torch.mm(da.T, rows, out=dgate[expert])
+            torch.mm(db.T, rows, out=dup[expert])
             torch.addmm(torch.mm(da, gate[expert]), db, up[expert], out=drows[part])
-        dx = drows.index_select(0, inverse).view(-1, top_k, rows.shape[1]).sum(1)
-        return dx, None, dscale.index_select(0, inverse).view(-1, top_k), dgate, dup, ddown
+        return F.embedding_bag(slots, drows, mode="sum"), None, dscale[slots], dgate, dup, ddown
 
 
 def _parts(ends: list[int]) -> Iterator[tuple[int, slice]]:
@@ -142,11 +142,14 @@ def experts(_: Call, x: Tensor, route: Tensor, gate: Tensor, up: Tensor, down: T
 
 def head(h: Tensor, table: Tensor, targets: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """A chunk of the loss with its gradients: sum w (logsumexp - x_target), d/dh (n, D), d/dtable (V, D)."""
-    p = F.log_softmax(F.linear(h, table), -1, dtype=torch.float32)
-    loss = -(p.gather(-1, targets[:, None])[:, 0] * weight).sum()
-    p.exp_()[torch.arange(len(h)), targets] -= 1
-    grad = torch.mul(p, weight[:, None], out=p).to(h.dtype)
-    return loss, grad @ table, grad.mT @ h
+    logits, loss = h @ table.mT, weight.new_zeros(())
+    for x, target, w in zip(*(t.split(_ROWS) for t in (logits, targets, weight)), strict=True):
+        p = F.log_softmax(x, -1, dtype=torch.float32)
+        loss -= p.gather(-1, target[:, None])[:, 0] @ w
+        p.exp_()[torch.arange(len(p)), target] -= 1
+        torch.mul(p, w[:, None], out=p)
+        x.copy_(p)  # logits become their gradient
+    return loss, logits @ table, logits.mT @ h
 
 
 CPU_OPS = OPS | {"rms_norm": rms_norm, "experts": experts}

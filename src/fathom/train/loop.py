@@ -45,7 +45,7 @@ from .state import keep_last, latest, load_state, read_facts, save_state
 __all__ = ["Outcome", "Trainer"]
 
 Say = Callable[[str], None]
-_CHUNK = {"cuda": 16384, "cpu": 512}  # tokens of logits at a time
+_CHUNK = {"cuda": 16384, "cpu": 1024}  # tokens of logits at a time
 _AGREE = 0.02  # relative: compiled and plain loss of the first micro-batch
 
 

@@ -201,7 +201,7 @@ class _HeadLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         dh, dtable = ctx.saved_tensors
-        return dh * grad.to(dh.dtype), dtable * grad, None, None, None, None
+        return dh.mul_(grad), dtable.mul_(grad), None, None, None, None
 
 
 class Network:
@@ -211,7 +211,7 @@ class Network:
     CPU, the ops of ``fathom.train.cpu`` are faster than compiled ones.
     """
 
-    def __init__(self, model: Model, dtype: torch.dtype, *, compiled: bool = False, chunk: int = 512) -> None:
+    def __init__(self, model: Model, dtype: torch.dtype, *, compiled: bool = False, chunk: int = 1024) -> None:
         self.model, self.dtype, self.chunk = model, dtype, chunk
         if (
             compiled
