@@ -30,7 +30,7 @@ ITEMS = {
     "intents": {"answer": "cancel order"},
     "options": {"answer": 2},
 }
-ABSENT = {"prompt": NOTICE, "quote": None, "answer": None}
+ABSENT = {"prompt": f"{NOTICE} If that is not mentioned, say so.\n文中没有就说没有提到。", "quote": None, "answer": None}
 
 
 def call(name="book_table", **arguments):
@@ -90,6 +90,10 @@ def test_objects_are_found_behind_braces_that_are_none() -> None:
         "18:40 (“The kiln is fired at 18:40.”)",
         "The text says: “The kiln is fired at 18:40.”",
         "Source: The kiln is fired at 18:40.\nAnswer: 18:40",
+        "It says: 'The kiln is fired at 18:40.'",
+        "Here is the sentence: the kiln is fired at 18:40",
+        "好的，根据通知的内容：The kiln is fired at 18:40.",
+        "原文句子是“The kiln is fired at 18:40.”",
     ],
 )
 def test_grounded_answers_stand_beside_their_sentence(answer) -> None:
@@ -103,6 +107,7 @@ def test_grounded_answers_stand_beside_their_sentence(answer) -> None:
         "At 9:30.\nSource: The kiln is fired at 18:40.",
         "At 18:40.\nSource: Bring an apron.",
         "The text does not mention it.\nSource: The kiln is fired at 18:40.",
+        "Not at all: the kiln is fired at 18:40.",
         "18:40. The kiln is fired.",
         NOTICE,
         "",
@@ -120,6 +125,10 @@ def test_grounded_answers_without_it_or_with_another_answer_are_wrong(answer) ->
         ("There is nothing about it; shelf 4 is for glazes.", 1),
         ("The text does not mention the price. It is 25 pounds.", 0),
         ("It is not expensive.", 0),
+        ("If that is not mentioned, say so.", 0),
+        ("When? If that is not mentioned, say so: it is not mentioned.", 1),
+        ("文中没有就说没有提到。", 0),
+        ("文中没有就说没有提到：没有提到。", 1),
         ("At 18:40.\nSource: The kiln is fired at 18:40.", 0),
         ("", 0),
     ],

@@ -41,6 +41,8 @@ def test_numbers_are_read_as_they_stand(text, found) -> None:
         ("1,200元", "１２００"),
         ("3", "3件"),
         ("139 0000 1111", "13900001111"),
+        ("blue umbrella", "A blue umbrella"),
+        ("The Light", "the light"),
         (None, None),
         (None, "null"),
         (None, ""),
@@ -64,6 +66,8 @@ def test_values_that_are_the_same(expected, found) -> None:
         (None, "unknown"),
         (None, 0),
         ("no", "now"),
+        ("The Light", "Light"),
+        ("way", "Away"),
         ("", "x"),
     ],
 )
@@ -112,6 +116,11 @@ def test_a_part_is_not_found_within_a_longer_word_or_number() -> None:
         "The leaflet does not actually include that detail.",
         "It is impossible to tell from the message.",
         "THE POSTER IS SILENT ON THIS",
+        "That isn't in the notice.",
+        "No entry fee is mentioned.",
+        "The letter gives no price.",
+        "It's not given.",
+        "通知没讲。",
     ],
 )
 def test_words_for_what_is_not_told_are_seen(answer) -> None:
@@ -141,6 +150,9 @@ def test_words_for_what_is_not_told_are_seen(answer) -> None:
         "Notes are nothing to worry over.",
         "It costs 12 pounds.",
         "I don't know.",
+        "No warm food is provided.",
+        "It is not given to children.",
+        "今天没讲课。",
         "",
     ],
 )

@@ -29,9 +29,11 @@ MOST_BRACES = 50  # places at which JSON is looked for
 MOST_QUOTED = 3  # sentences of a prompt in an answer: the quote, a neighbour, the question; more is copying
 
 _SENTENCE = re.compile(r"[。！？!?\n]+|\.(?=\s|$)")
-_LEAD = re.compile(
-    r"依据|根据|出处|来源|原文|原句|引用|文中|材料|通知|答案|回答|写明|内容|说明|写道|[是为的]|"
-    r"\b(?:source|quote|answer|according to|the|text|notice|sentence|says)\b"
+_LEAD = re.compile(  # what leads over to a quote and says nothing itself
+    r"依据|根据|按照|出处|来源|原文|原句|原话|句子|这句|引用|答案|回答|问题|如下|好的|[上文]文|[文上]中|"
+    r"材料|资料|通知|公告|告示|启事|须知|提示|说明|文件|短信|内容|信息|提到|指出|写明|写道|写着|说道|[上里中写说答是为的]|"
+    r"\b(?:source|quote|evidence|answer|according|to|the|text|notice|document|letter|message|information|original|"
+    r"sentence|words?|says?|said|states?|stated|reads?|tells?|written|it|is|this|that|here|as|in|from|of|was|follows)\b"
 )
 _ITEM = re.compile(r"\s*(?:[-*•·]\s|\d{1,3}[.)、．]|[（(]\d{1,3}[)）]|[①-⑳])\s*\S")
 _NUMERIC = re.compile(r"-?\d+(?:\.\d+)?")
@@ -45,19 +47,25 @@ def extraction(item: Item, answer: str) -> float:
 
 
 def grounded(item: Item, answer: str) -> float:
-    """The answer and its sentence, quoted whole; where ``quote`` is null, the word that the text doesn't tell."""
-    said, sentences = normal(answer), {plain(normal(sentence)) for sentence in _SENTENCE.split(item["prompt"])}
-    if sum(len(sentence) > 5 and sentence in plain(said) for sentence in sentences) > MOST_QUOTED:
+    """The answer and its sentence, quoted whole; where ``quote`` is null, the word that the text doesn't tell.
+
+    What is copied from the prompt says nothing, be it "if it isn't mentioned, say so".
+    """
+    said, letters = normal(answer), plain(normal(answer))
+    sentences = {plain(normal(sentence)) for sentence in _SENTENCE.split(item["prompt"])}
+    copied = [sentence for sentence in sentences if len(sentence) > 5 and sentence in letters]
+    if len(copied) > MOST_QUOTED:
         return 0.0
     if item["quote"] is None:  # nor is a number made up
-        return float(absent(answer) and set(numbers(answer)) <= set(numbers(item["prompt"])))
-    quotes = list(re.finditer(r"\W*".join(map(re.escape, plain(normal(item["quote"])))), said))
+        own = _without(said, copied)
+        return float(absent(own) and set(numbers(answer)) <= set(numbers(item["prompt"])))
+    quotes = list(_spelled(plain(normal(item["quote"]))).finditer(said))
     if not quotes:
         return 0.0
     start, end = quotes[-1].span()
     rest = f"{said[:start]} {said[end:]}"
     told = rest if plain(_LEAD.sub("", rest)) else said  # a quote alone is its own answer
-    return float(holds(told, item["answer"]) and not absent(rest))
+    return float(holds(told, item["answer"]) and not absent(_without(rest, copied)))
 
 
 def tables(item: Item, answer: str) -> float:
@@ -153,6 +161,17 @@ def object_in(answer: str) -> dict[str, Any] | None:
         except (ValueError, RecursionError):
             at = answer.find("{", at + 1)
     return None
+
+
+def _spelled(letters: str) -> re.Pattern[str]:
+    """Finds the letters with whatever stands between them: spaces, stops, marks of a list."""
+    return re.compile(r"\W*".join(map(re.escape, letters)))
+
+
+def _without(text: str, sentences: Iterable[str]) -> str:
+    for letters in sorted(sentences, key=len, reverse=True):
+        text = _spelled(letters).sub(" ", text)
+    return text
 
 
 def _by_name(fields: Mapping[str, Any]) -> dict[str, Any]:
