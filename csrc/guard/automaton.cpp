@@ -6,13 +6,15 @@
 namespace guard {
 namespace {
 
+constexpr size_t kRows = 65536;  // 32 MiB; the words of the assets need fewer
+
 uint32_t lower(uint32_t c) { return c - 'A' < 26u ? c | 32 : c; }
 
 }  // namespace
 
 Automaton::Automaton(const std::vector<std::u32string>& words, const std::vector<int32_t>& ids,
-                     const std::vector<bool>& whole)
-    : states_(1), root_(0x10000, 0) {
+                     const std::vector<bool>& whole, bool longest)
+    : longest_(longest), states_(1), root_(0x10000, 0) {
   std::vector<std::map<uint32_t, int32_t>> next(1);
   for (size_t w = 0; w < words.size(); ++w) {
     if (words[w].empty()) continue;
@@ -48,11 +50,16 @@ Automaton::Automaton(const std::vector<std::u32string>& words, const std::vector
     }
   }
   states_[0].row = 0;
-  for (State& state : states_) {
+  size_t rows = 0;
+  for (int32_t s : queue) {
+    State& state = states_[s];
     if (state.row < 0) continue;
-    int32_t row = int32_t(ascii_.size() / 128);
-    for (uint32_t c = 0; c < 128; ++c) ascii_.push_back(follow(int32_t(&state - states_.data()), c));
-    state.row = row;
+    if (rows == kRows) {
+      state.row = -1;
+      continue;
+    }
+    for (uint32_t c = 0; c < 128; ++c) ascii_.push_back(follow(s, c));
+    state.row = int32_t(rows++);
   }
 }
 
@@ -79,19 +86,30 @@ std::vector<Hit> Automaton::find(const Text& text) const {
   int32_t state = 0;
   const Py_ssize_t n = text.size();
   auto letter = [&](Py_ssize_t i) { return i >= 0 && i < n && is_letter(text[i]); };
-  auto cut = [&](Py_ssize_t start, Py_ssize_t end) {  // within a longer word
-    if (start > 0 && is_alnum(text[start - 1]) && letter(start) && !(text[start] < 'a' && text[start - 1] >= 'a'))
-      return true;
+  auto digit = [&](Py_ssize_t i) { return i < n && is_digit(text[i]); };
+  auto goes_on = [&](Py_ssize_t end) {  // a word that ends here is the beginning of a longer one
     if (!letter(end - 1) || !letter(end) || ((text[end] | 32) == 's' && !letter(end + 1))) return false;
-    auto digit = [&](Py_ssize_t i) { return i < n && is_digit(text[i]); };
     return !(digit(end + 1) || (letter(end + 1) && digit(end + 2)));
+  };
+  auto began = [&](Py_ssize_t start) {  // a word that starts here is the end of a longer one
+    return start > 0 && is_alnum(text[start - 1]) && letter(start) && !(text[start] < 'a' && text[start - 1] >= 'a');
   };
   for (Py_ssize_t i = 0; i < n; ++i) {
     state = step(state, lower(text[i]));
-    for (int32_t s = states_[state].out; s >= 0; s = states_[states_[s].fail].out)
-      for (int32_t w = states_[s].first; w >= 0; w = words_[w].next)
-        if (!(words_[w].whole && cut(i + 1 - states_[s].depth, i + 1)))
-          hits.push_back({int32_t(i + 1 - states_[s].depth), int32_t(i + 1), words_[w].id});
+    int32_t s = states_[state].out;
+    if (s < 0) continue;
+    const bool within = goes_on(i + 1);
+    bool done = false;
+    for (; s >= 0 && !done; s = states_[states_[s].fail].out)
+      for (int32_t w = states_[s].first; w >= 0 && !done; w = words_[w].next) {
+        const Py_ssize_t start = i + 1 - states_[s].depth;
+        if (words_[w].whole && (within || began(start))) {
+          done = within && longest_;  // all shorter ones, too
+          continue;
+        }
+        hits.push_back({int32_t(start), int32_t(i + 1), words_[w].id});
+        done = longest_;
+      }
   }
   return hits;
 }

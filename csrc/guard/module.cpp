@@ -89,7 +89,7 @@ NB_MODULE(_guard, m) {
   nb::class_<guard::Automaton>(m, "Automaton")
       .def(
           "__init__",
-          [](guard::Automaton* self, nb::list words, nb::list ids, nb::list whole) {
+          [](guard::Automaton* self, nb::list words, nb::list ids, nb::list whole, bool longest) {
             std::vector<std::u32string> list;
             std::vector<int32_t> numbers;
             for (nb::handle word : words) list.push_back(code_points(nb::cast<nb::str>(word)));
@@ -98,9 +98,9 @@ NB_MODULE(_guard, m) {
             for (nb::handle flag : whole) flags.push_back(nb::cast<bool>(flag));
             if (list.size() != numbers.size() || list.size() != flags.size())
               throw nb::value_error("as many ids and flags as words");
-            new (self) guard::Automaton(list, numbers, flags);
+            new (self) guard::Automaton(list, numbers, flags, longest);
           },
-          nb::arg("words"), nb::arg("ids"), nb::arg("whole"))
+          nb::arg("words"), nb::arg("ids"), nb::arg("whole"), nb::arg("longest") = false)
       .def(
           "find",
           [](const guard::Automaton& self, nb::str text) { return table(self.find(Text(text.ptr())), 3); },

@@ -26,8 +26,9 @@ def runs(text: str, digits: int) -> NDArray[np.int32]:
 class Automaton:
     """Finds all words of a list in one pass, whatever the case of ASCII letters."""
 
-    def __init__(self, words: list[str], ids: list[int], whole: list[bool]) -> None:
-        """``whole``: a word that does not count within a longer one of ASCII letters, but at a hump (dbPassword)."""
+    def __init__(self, words: list[str], ids: list[int], whole: list[bool], longest: bool = False) -> None:
+        """``whole``: a word that does not count within a longer one of ASCII letters, but at a hump (dbPassword).
+        ``longest``: of those that end at one place only the longest counts; then all words are whole."""
 
     def find(self, text: str) -> NDArray[np.int32]:
         """(n, 3): start, end and id of every occurrence, by end, the longer first."""

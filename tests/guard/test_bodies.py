@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 
 import pytest
 
@@ -191,3 +192,14 @@ def test_numbers_of_settings_and_ordinary_identifiers_stay() -> None:
     sent = copy.deepcopy(body)
     mask_body(sent, MASKER, Vault())
     assert sent == body
+
+
+def test_many_numbers_are_looked_at_together():
+    """One by one 100,000 took 8 seconds, on the gateway's event loop."""
+    numbers = [1_700_000_000 + n for n in range(40_000)]
+    body = {"metadata": {"times": [*numbers, 13812345678], "电话": {"a\nb": 2155512345678}, "年": 1990}}
+    began = time.process_time()
+    mask_body(body, MASKER, Vault())
+    assert time.process_time() - began < 4
+    assert body["metadata"]["times"] == [*numbers, "⟦PHONE_1⟧"]
+    assert body["metadata"]["年"] == 1990

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import httpx
 import pytest
@@ -53,6 +54,14 @@ def test_texts_that_belong_together_share_the_vault(http):
     assert back.json() == {"text": ["a@b.cn", "", "a@b.cn c@d.cn"], "unknown": []}
     back = http.post("/api/v1/unmask", json={"text": "<email 2> [EMAIL_3]", "vault": reply["vault"]})
     assert back.json() == {"text": "c@d.cn [EMAIL_3]", "unknown": ["⟦EMAIL_3⟧"]}
+
+
+def test_a_huge_dictionary_is_refused(http):
+    reply = mask(http, text="a", dictionary={f"{n:04}" + "x" * 4000: "CUSTOM" for n in range(45)})
+    assert reply.status_code == 200
+    with mock.patch("fathom.server.mask.MOST_WORDS", 1000):
+        reply = mask(http, text="a", dictionary={f"{n:04}" + "x" * 400: "CUSTOM" for n in range(3)})
+    assert (reply.status_code, reply.json()["error"]["param"]) == (400, "dictionary")
 
 
 def test_strictness_is_asked_for(http):

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from fathom.errors import FathomError
@@ -58,6 +60,7 @@ _MEDIA = frozenset(
 )
 _SEALED = frozenset({"redacted_thinking"})  # types whose strings only the upstream can read
 _LONG_NUMBER = 10**6
+_LABEL = 64  # characters of the name of a number, at most
 _SETTINGS = frozenset(  # keys of numbers that no person wrote
     {"seed", "created", "created_at", "expires_at", "max_tokens", "max_completion_tokens", "max_output_tokens"}
 )
@@ -293,18 +296,37 @@ def _take_out(value: Any, policy: str, text_type: str, path: str = "", mode: str
             _take_out(item, policy, text_type, place, inner)
 
 
-def _long_numbers(value: Any, masker: Masker, *, mode: str, label: str = "") -> None:
-    """Turns the numbers that are personal into strings, in place."""
-    for key, item in list(_items(value)):
+def _long_numbers(value: Any, masker: Masker, *, mode: str) -> None:
+    """Turns the numbers that are personal, by themselves or by their name, into strings, in place."""
+    found = list(_numbers(value, mode, ""))
+    bare = _reaches([told for *_, told in found], masker)
+    named = _reaches([f"{name}: {told}" for _, _, name, told in found], masker)
+    for (holder, key, name, told), alone, end in zip(found, bare, named, strict=True):
+        if alone or end > len(name) + 2:
+            holder[key] = told
+
+
+def _numbers(value: Any, mode: str, label: str) -> Iterator[tuple[Any, Any, str, str]]:
+    """(holder, key, name, digits) of the numbers that may be personal."""
+    for key, item in _items(value):
         inner, name = (_mode(mode, key, value), key) if isinstance(value, dict) else (mode, label)
         if type(item) not in (int, float):
-            _long_numbers(item, masker, mode=inner, label=name)
-        elif inner == "data" or name not in _SETTINGS:
+            yield from _numbers(item, inner, name)
+        elif (inner == "data" or name not in _SETTINGS) and (
+            abs(item) >= _LONG_NUMBER or (isinstance(item, float) and inner != "protocol")
+        ):
             told = str(int(item)) if isinstance(item, float) and item.is_integer() else str(item)
-            if abs(item) < _LONG_NUMBER and (isinstance(item, int) or inner == "protocol"):
-                continue
-            if masker.find(told) or any(span.end > len(name) + 2 for span in masker.find(f"{name}: {told}")):
-                value[key] = told
+            yield value, key, name[-_LABEL:].replace("\n", " "), told
+
+
+def _reaches(lines: list[str], masker: Masker) -> list[int]:
+    """How far into each line something personal reaches, 0 where there is nothing; found in all of them at once."""
+    starts = [0, *accumulate(len(line) + 1 for line in lines)]
+    reaches = [0] * len(lines)
+    for span in masker.scanner.find("\n".join(lines)):
+        for line in range(bisect_right(starts, span.start) - 1, bisect_left(starts, span.end)):
+            reaches[line] = max(reaches[line], min(span.end, starts[line + 1] - 1) - starts[line])
+    return reaches
 
 
 def _items(value: Any) -> Iterable[tuple[Any, Any]]:

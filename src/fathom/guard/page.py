@@ -56,10 +56,13 @@ class Shadow:
 class Lexicon:
     """Classes of words, all found in one pass; ASCII letters match in either case.
 
-    ``whole``: classes whose words do not count within longer words of ASCII letters.
+    ``whole``: classes whose words do not count within longer words of ASCII letters; ``longest``: of those that end at
+    one place only the longest counts.
     """
 
-    def __init__(self, classes: Mapping[str, Sequence[str]], *, whole: Set[str] = frozenset()) -> None:
+    def __init__(
+        self, classes: Mapping[str, Sequence[str]], *, whole: Set[str] = frozenset(), longest: bool = False
+    ) -> None:
         self._names: list[str] = []
         self._indices: list[int] = []
         words: list[str] = []
@@ -68,7 +71,8 @@ class Lexicon:
                 words.append(word)
                 self._names.append(name)
                 self._indices.append(index)
-        self._automaton = Automaton(words, list(range(len(words))), [name in whole for name in self._names])
+        ids, flags = list(range(len(words))), [name in whole for name in self._names]
+        self._automaton = Automaton(words, ids, flags, longest)
 
     def find(self, text: str) -> dict[str, list[Word]]:
         """Class name -> its occurrences, by end."""

@@ -56,7 +56,6 @@ RECOGNISERS: tuple[ModuleType, ...] = (
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _OWN = "own"  # class of the words of the caller's dictionary
-_WHOLE = frozenset({_OWN, *context.WORDS})  # classes whose words do not count within longer ones
 
 
 class Scanner:
@@ -94,9 +93,10 @@ class Scanner:
         self._threshold = threshold
         self._is_strict = strict
         self._own_types = list(dictionary.values())
-        own = [_folded(word) for word in dictionary]
+        own = {_OWN: [_folded(word) for word in dictionary]}
         classes = {name: words for module in (context, *RECOGNISERS) for name, words in module.WORDS.items()}
-        self._lexicon = Lexicon(classes | {_OWN: own}, whole=_WHOLE)
+        self._lexicon = Lexicon(classes, whole=frozenset(context.WORDS))
+        self._own = Lexicon(own, whole=own.keys(), longest=True)  # nobody knows how many of them nest
         self._patterns = [(_compiled(pattern), type) for pattern, type in patterns.items()]
 
     def find(self, text: str) -> list[Span]:
@@ -116,7 +116,7 @@ class Scanner:
             for found in module.find(page):
                 if found.score >= self._threshold and found.type in self._types:
                     yield found
-        for word in page.words.get(_OWN, ()):
+        for word in self._own.find(page.text).get(_OWN, ()):
             yield Found(word.start, word.end, self._own_types[word.number], 1.0)
         for pattern, type in self._patterns:
             for start, end in _matches(pattern, page.text):

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
+from ..errors import FathomError
 from ..guard import Masked, Masker, Unmasker, Vault
 from ..guard.entities import DEFAULT_TYPES, ENTITIES
 from ..guard.operators import OPERATORS
@@ -19,6 +20,7 @@ from .wire import Body, body_of, told
 __all__ = ["BODIES", "MaskRequest", "UnmaskRequest", "router"]
 
 router = APIRouter()
+MOST_WORDS = 2**18  # characters of a dictionary: each takes up to 300 bytes while it is compiled
 Value = Annotated[str, Field(min_length=1, max_length=4096)]
 Type = Annotated[str, Field(json_schema_extra={"enum": [*ENTITIES]})]
 Operator = Annotated[str, Field(json_schema_extra={"enum": [*OPERATORS]})]
@@ -70,6 +72,9 @@ def _usual() -> Masker:
 def _masker(body: MaskRequest, usual: Masker | None) -> Masker:
     if body.model_fields_set <= {"text"}:
         return usual or _usual()
+    if sum(map(len, body.dictionary or ())) > MOST_WORDS:
+        problem = f"more than {MOST_WORDS} characters in all"
+        raise FathomError("parameter_invalid", param="dictionary", problem=problem)
     return Masker(
         DEFAULT_TYPES if body.types is None else body.types,
         operator="placeholder" if body.operator is None else body.operator,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 
 import httpx
 import openai
@@ -114,3 +115,12 @@ def test_json_stays_json() -> None:
     text = json.dumps({"phone": 13912345678, "mail": "li.na@corp.example.cn"})
     masked = window("mask", json=True)[0].feed(text, end=True)
     assert json.loads(masked) == {"phone": 99999999999, "mail": "[EMAIL]"}
+
+
+def test_many_tokens_and_many_leaks_take_linear_time() -> None:
+    vault, masker = Vault(), Masker()
+    vault.token("PERSON", "张三")
+    text = "⟦PERSON_1⟧ 139%08d " * 4000 % tuple(range(4000))
+    began = time.process_time()
+    assert len(LeakScan("warn", masker, vault, lambda: []).spans(text)) == 4000
+    assert time.process_time() - began < 2

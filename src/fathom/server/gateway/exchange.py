@@ -246,11 +246,11 @@ def _counts(found: Mapping[str, int]) -> str:
 
 
 def _size(value: Any) -> int:
-    """Characters of all texts below ``value``, about."""
+    """Characters of all texts below ``value``, about; anything else counts as one."""
     if isinstance(value, str):
         return len(value)
     members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return sum(map(_size, members))
+    return 1 + sum(map(_size, members))
 
 
 async def _whole(exchange: Exchange, answer: httpx.Response, raw: bytes) -> Response:

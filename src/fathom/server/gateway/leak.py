@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -114,7 +115,9 @@ def _covered(type: str, value: str, json: bool) -> str:
 
 
 def _overlaps(span: Span, places: Sequence[tuple[int, int]]) -> bool:
-    return any(span.start < end and start < span.end for start, end in places)
+    """``places``: sorted and disjoint."""
+    at = bisect_left(places, (span.end, 0)) - 1
+    return at >= 0 and places[at][1] > span.start
 
 
 def _bare(text: str) -> str:
