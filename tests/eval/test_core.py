@@ -52,7 +52,7 @@ def test_every_task_has_n_score_interval_and_chance(found: Evaluation) -> None:
                 assert 1 <= row["n"] <= 2
     chances = {name: rows[name]["en"] for name in ("minimal_pairs", "intents", "everyday", "tables")}
     assert [next(iter(modes.values()))["chance"] for modes in chances.values()] == [0.5, 0.1667, None, 0.0]
-    assert found.result["skipped"] == {}
+    assert (found.result["skipped"], found.result["too_long"]) == ({}, {})
     assert found.result["limit"] == 2
     assert len(found.result["items_sha256"]) == 64
 
@@ -75,7 +75,31 @@ def test_parts_are_told_apart(found: Evaluation) -> None:
     rows = found.result["tasks"]
     assert set(rows["minimal_pairs"]["en"]["likelihood"]["parts"]) == {"agreement", "order"}
     assert set(rows["grounded"]["zh"]["greedy"]["parts"]) == {"in the text", "not in the text"}
-    assert rows["needle"]["en"]["greedy"]["parts"].keys() == {"512"}
+    assert rows["needle"]["en"]["greedy"]["parts"].keys() == {"512"}  # the first two items
+
+
+def test_what_is_too_long_for_the_context_fails_and_is_told(suite: Path) -> None:
+    found = evaluate(LLM(max_context=160), [*TASKS], limit=2)
+    assert found.result["context"] == 160
+    assert set(found.result["too_long"]) == {"needle", "everyday", "extraction", "constraints", "tools"}
+    assert found.result["too_long"]["needle"] == 4
+    for answer in found.answers:
+        fits = answer.task not in found.result["too_long"]
+        assert (answer.finish_reason != "too_long") == fits
+        assert fits or (answer.score, answer.answer, answer.tokens) == (0, "", 0)
+    rows = found.result["tasks"]
+    assert rows["tools"]["en"]["greedy"]["n"] == 1
+    assert rows["repetition"]["en"]["greedy"]["score"] == 1
+    tiny_context = evaluate(LLM(max_context=6), ["minimal_pairs", "options"])
+    assert tiny_context.result["too_long"] == {"minimal_pairs": 2, "options": 4}
+    assert tiny_context.result["tasks"]["options"]["zh"]["likelihood"]["score"] == 0
+
+
+def test_chance_is_what_one_answer_to_all_would_score(found: Evaluation) -> None:
+    chance = {task: of["en"]["greedy"]["chance"] for task, of in found.result["tasks"].items() if "greedy" in of["en"]}
+    assert chance["grounded"] == 0.5  # one of the two is not answered by its text
+    assert chance["constraints"] == 1  # "OK" is at most three words
+    assert 0 < found.result["tasks"]["translation"]["en"]["greedy"]["chance"] < 0.2
 
 
 def test_likelihoods_say_which_text_they_favour(found: Evaluation) -> None:
@@ -165,8 +189,6 @@ def test_needles_lie_at_all_depths_of_texts_of_the_length(llm: LLM, suite: Path)
     assert places == sorted(places)
     assert (places[0] < 0.05, places[-1] > 0.9) == (True, True)
     assert tasks.needles(llm, "en", prose, 60) == items
-    short = LLM(max_context=512)
-    assert tasks.items("needle", short) == []
 
 
 def test_the_shipped_items_of_every_task_can_be_asked(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> None:

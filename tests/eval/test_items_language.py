@@ -89,7 +89,8 @@ def test_no_item_is_quoted_from_what_is_taught(task, taught) -> None:
     for item in items(task):
         texts = strings({name: item[name] for name in FIELDS[task] if name in ("text", "source", "question", "prompt")})
         assert not whole & set(map(plain, texts)), item["id"]
-        assert not any(known & passages(text) for text in strings(item)), item["id"]
+        own = {name: value for name, value in item.items() if (task, name) != ("intents", "prompt")}  # a taught form
+        assert not any(known & passages(text) for text in strings(own)), item["id"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

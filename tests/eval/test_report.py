@@ -101,8 +101,10 @@ def test_what_does_not_compare_is_said(tmp_path: Path) -> None:
     other = load(written(tmp_path, result("a", 0.5), result("b", 0.5, items_sha256="b")))
     assert "don't compare" in markdown(other, "en")
     assert "don't compare" in page(other, "en").replace("&#x27;", "'")
-    few = markdown(load(written(tmp_path, result("a", 0.5, limit=3, skipped={"tools": "no template"}))), "en")
+    partly = result("a", 0.5, limit=3, skipped={"tools": "no template"}, too_long={"needle": 16})
+    few = markdown(load(written(tmp_path, partly)), "en")
     assert "Only some of the items" in few
+    assert "a, Needle: too long for the context, counted as failed: 16" in few
     assert "left out: a, Tool calls: no template" in few
 
 
@@ -170,6 +172,7 @@ def test_names_of_others_are_text_and_not_markup(
         ({"tasks": {}, "bits_per_byte": {"zh": {}}}, "bits_per_byte.zh is None"),
         ({"tasks": {}, "bits_per_byte": {"zh": {"model": 10**400, "xz": 1}}}, "bits_per_byte.zh is 1000"),
         ({"tasks": {}, "speed": 3}, "speed is int"),
+        ({"tasks": {}, "too_long": {"needle": "all"}}, "too_long.needle is 'all'"),
         ({"tasks": {}, "speed": {"tokens_per_s": "fast"}}, "speed is 'fast'"),
     ],
 )

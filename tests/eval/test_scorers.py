@@ -30,7 +30,8 @@ ITEMS = {
     "intents": {"answer": "cancel order"},
     "options": {"answer": 2},
 }
-ABSENT = {"prompt": f"{NOTICE} If that is not mentioned, say so.\n文中没有就说没有提到。", "quote": None, "answer": None}
+ASKED = f"{NOTICE} If that is not mentioned, say so.\n文中没有就说没有提到。"
+ABSENT = {"prompt": ASKED, "quote": None, "answer": None}
 
 
 def call(name="book_table", **arguments):

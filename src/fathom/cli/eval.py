@@ -74,6 +74,8 @@ def core(
                 file.writelines((json.dumps(line, ensure_ascii=False) + "\n").encode() for line in lines)
     for name, reason in found.result["skipped"].items():
         note(say("eval.skipped", task=name, reason=reason))
+    for name, count in found.result["too_long"].items():
+        note(say("eval.too_long", task=name, count=count, context=found.result["context"]))
     if as_json:
         return emit_json(found.result)
     lang = language()

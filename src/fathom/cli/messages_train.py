@@ -140,6 +140,10 @@ TRAINING: dict[str, tuple[str, str]] = {
     "eval.asking": ("asking", "提问"),
     "eval.reading": ("predicting prose", "预测文章"),
     "eval.skipped": ("left out: {task}: {reason}", "未测：{task}：{reason}"),
+    "eval.too_long": (
+        "{task}: too long for the context of {context} tokens, counted as failed: {count}",
+        "{task}：{count} 题超出 {context} 个 token 的上下文，按答错计",
+    ),
     "eval.report": (
         "Set results of `fathom eval core` side by side, with a mark where two models differ by more than chance.",
         "并排比较 `fathom eval core` 的结果，差异超出偶然时加以标记。",

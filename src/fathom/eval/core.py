@@ -1,7 +1,8 @@
 """The suite: small tasks in Chinese and English, each with its number of items, chance and an interval.
 
 Likelihood tasks are scored once; all others twice, greedy (temperature 0, no penalty) and at the model's default
-sampling, whose seed for an item is made of its name. All answers run side by side on the engine.
+sampling, whose seed for an item is made of its name. All answers run side by side on the engine. An item that does not
+fit into the model's context counts as failed: scores are of the same items, whatever the model.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import platform
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -29,13 +31,17 @@ __all__ = ["BITS", "Answer", "Evaluation", "evaluate"]
 
 BITS = "bits_per_byte"
 SEED = 1
+TOO_LONG = "too_long"
 Report = Callable[[int, int], None]
 Watch = Callable[[str], AbstractContextManager[Report]]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model made of an item: an answer as it came (``calls``: of tools), or the texts' log-probabilities."""
+    """What a model made of an item: an answer as it came (``calls``: of tools), or the texts' log-probabilities.
+
+    ``finish_reason`` is ``too_long`` where nothing was asked as the item does not fit into the context.
+    """
 
     task: str
     lang: str
@@ -92,14 +98,17 @@ def evaluate(
         answers += _ask(llm, [(task, of) for task, of in todo if task.how != "likelihood"], report)
     seconds = time.monotonic() - asked
     by_id = {(task.name, item["lang"], item["id"]): item for task, of in todo for item in of}
+    too_long = {(answer.task, answer.lang, answer.id) for answer in answers if answer.finish_reason == TOO_LONG}
     result: dict[str, Any] = {
         "model": llm.name,
         "format": llm.format,
+        "context": llm.context_length,
         "fathom": __version__,
         "items_sha256": fingerprint(),
         "limit": limit,
         "tasks": _summaries(answers, by_id),
         "skipped": {name: error.message() for name, error in skipped.items()},
+        "too_long": dict(Counter(name for name, _, _ in sorted(too_long))),
     }
     if tasks is None or BITS in tasks:
         with watch("reading") as report:
@@ -141,6 +150,9 @@ def _weigh(llm: LLM, todo: Sequence[tuple[Task, Sequence[Item]]], report: Report
     found = iter(loglikelihoods(llm, [pair for _, _, pairs in asked for pair in pairs], report=report))
     answers = []
     for task, item, pairs in asked:
+        if not pairs:
+            answers.append(_answer(task, item, "likelihood", 0.0, "", finish_reason=TOO_LONG))
+            continue
         nats = [next(found)[0] for _ in pairs]
         if task.name == "minimal_pairs":
             choice, right = int(nats[0] <= nats[1]), float(nats[0] > nats[1])
@@ -153,14 +165,16 @@ def _weigh(llm: LLM, todo: Sequence[tuple[Task, Sequence[Item]]], report: Report
 
 
 def _pairs(llm: LLM, task: Task, item: Item) -> list[tuple[list[int], list[int]]]:
-    """Context and text of each candidate: whole sentences, or the answers of an assistant."""
-    encode = llm.tokenizer.encode
+    """Context and text of each candidate: whole sentences, or the answers of an assistant; none if one is too long."""
     if task.name == "minimal_pairs":
-        return [([begin_token(llm)], encode(item[name])) for name in ("good", "bad")]
-    template = llm.template()
-    context = template.render([{"role": "user", "content": item["question"]}])
-    space = " " if template.strips_space else ""  # which begins every answer in such a template
-    return [(context, encode(space + option)) for option in item["options"]]
+        context, texts = [begin_token(llm)], [item["good"], item["bad"]]
+    else:
+        template = llm.template()
+        context = template.render([{"role": "user", "content": item["question"]}])
+        space = " " if template.strips_space else ""  # which begins every answer in such a template
+        texts = [space + option for option in item["options"]]
+    pairs = [(context, llm.tokenizer.encode(text)) for text in texts]
+    return pairs if all(len(context) + len(text) <= llm.context_length for _, text in pairs) else []
 
 
 # answers
@@ -174,13 +188,16 @@ def _ask(llm: LLM, todo: Sequence[tuple[Task, Sequence[Item]]], report: Report) 
         for item in of
         for mode, params in _modes(llm, task, item)
     ]
-    done = _completions(llm, [request for *_, request in asked], report)
+    done = iter(_completions(llm, [request for *_, request in asked if request], report))
     answers = []
-    for (task, item, mode, _), completion in zip(asked, done, strict=True):
+    for task, item, mode, request in asked:
+        if not request:
+            endless = True if task.name == "everyday" else None
+            answers.append(_answer(task, item, mode, 0.0, "", loops=endless, finish_reason=TOO_LONG))
+            continue
+        completion = next(done)
         calls = tuple((call.name, call.arguments) for call in completion.tool_calls)
-        right = _chrf_of(item, completion.text) if task.name == "translation" else None
-        if right is None:
-            right = score(task.name, item, calls if task.how == "tools" else completion.text)
+        right = _score(task, item, calls if task.how == "tools" else completion.text)
         looped = loops(completion.token_ids, completion.finish_reason) if task.name == "everyday" else None
         answers.append(
             _answer(
@@ -200,12 +217,17 @@ def _modes(llm: LLM, task: Task, item: Item) -> Iterable[tuple[str, SamplingPara
     yield "sampled", llm.params(seed=seed, max_tokens=task.tokens)
 
 
-def _request(llm: LLM, task: Task, item: Item, params: SamplingParams) -> Request:
-    if task.how == "tools":
-        return llm.chat_request(item["messages"], params, tools=item["tools"])
+def _request(llm: LLM, task: Task, item: Item, params: SamplingParams) -> Request | None:
+    """None where the prompt and the longest answer exceed the model's context."""
+    messages = item["messages"] if task.how == "tools" else [{"role": "user", "content": item["prompt"]}]
     if task.how == "choice":
         params = llm.params(params, choice=tuple(item["options"]))
-    return llm.chat_request([{"role": "user", "content": item["prompt"]}], params)
+    try:
+        return llm.chat_request(messages, params, tools=item.get("tools"))
+    except FathomError as error:
+        if error.code != "context_length_exceeded":
+            raise
+        return None
 
 
 def _completions(llm: LLM, requests: Sequence[Request], report: Report) -> list[Completion]:
@@ -218,6 +240,12 @@ def _completions(llm: LLM, requests: Sequence[Request], report: Report) -> list[
             done[answer] = answer.join(deltas.pop(answer))
             report(len(done), len(running))
     return [done[answer] for answer in running]
+
+
+def _score(task: Task, item: Item, answer: Any) -> float:
+    if task.name == "translation":
+        return float(_chrf().sentence_score(answer, [item["reference"]]).score) / 100
+    return score(task.name, item, answer)
 
 
 def _answer(task: Task, item: Item, mode: str, right: float, answer: str | int, **more: Any) -> Answer:
@@ -235,7 +263,7 @@ def _summaries(answers: Sequence[Answer], by_id: dict[tuple[str, str, str], Item
         groups.setdefault((answer.task, answer.lang, answer.mode), []).append(answer)
     tasks: dict[str, Any] = {}
     for (name, lang, mode), of in groups.items():
-        row = _row([answer.score for answer in of], TASKS[name].chance)
+        row = _row([answer.score for answer in of], _chance(TASKS[name], [by_id[name, lang, a.id] for a in of]))
         if TASKS[name].parts:
             parts: dict[str, list[float]] = {}
             for answer in of:
@@ -249,6 +277,12 @@ def _summaries(answers: Sequence[Answer], by_id: dict[tuple[str, str, str], Item
             looped = _row([float(bool(answer.loops)) for answer in of], None)
             tasks.setdefault("repetition", {}).setdefault(lang, {})[mode] = looped
     return tasks
+
+
+def _chance(task: Task, of: Sequence[Item]) -> float | None:
+    if task.blind is None:
+        return task.chance
+    return sum(_score(task, item, task.blind[item["lang"]]) for item in of) / len(of)
 
 
 def _row(scores: Sequence[float], chance: float | None) -> dict[str, Any]:
@@ -269,10 +303,6 @@ def _bits(llm: LLM, report: Report) -> dict[str, Any]:
         found[lang] = {**figures, "bytes": of.bytes, "context": of.context}
         before += of.bytes
     return found
-
-
-def _chrf_of(item: Item, answer: str) -> float:
-    return float(_chrf().sentence_score(answer, [item["reference"]]).score) / 100
 
 
 def _chrf() -> Any:

@@ -45,7 +45,8 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One model's. ``scores``: by task, language and mode; ``bits``: by language, the model's and those of xz."""
+    """One model's. ``scores``: by task, language and mode; ``bits``: by language, the model's and those of xz;
+    ``too_long``: by task, items that did not fit into the context."""
 
     label: str
     format: str
@@ -54,6 +55,7 @@ class Result:
     scores: Mapping[tuple[str, str, str], Score]
     bits: Mapping[str, tuple[float, float]]
     skipped: Mapping[str, str]
+    too_long: Mapping[str, int]
     tokens_per_s: float | None
 
     @classmethod
@@ -81,6 +83,7 @@ class Result:
             scores,
             {lang: (model, xz) for lang, (model, xz) in bits.items()},
             {str(name): str(reason) for name, reason in _table(top.get("skipped", {}), "skipped").items()},
+            {name: _count(n, f"too_long.{name}") for name, n in _table(top.get("too_long", {}), "too_long").items()},
             speed,
         )
 
@@ -153,6 +156,8 @@ def remarks(results: Sequence[Result], language: str) -> Iterator[str]:
     for result in results:
         for task, reason in result.skipped.items():
             yield f"{words('skipped', language)}: {result.label}, {title(task, language)[0]}: {reason}"
+        for task, n in result.too_long.items():
+            yield f"{result.label}, {title(task, language)[0]}: {words('too_long', language).format(n=n)}"
 
 
 def markdown(results: Sequence[Result], language: str) -> str:
@@ -198,10 +203,14 @@ def _table(value: Any, where: str) -> dict[str, Any]:
 def _score(value: Any, where: str) -> Score:
     row = _table(value, where)
     low, score, high = (_number(row.get(name), f"{where}.{name}", 1.0) for name in ("low", "score", "high"))
-    n, chance = row.get("n"), row.get("chance")
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ValueError(f"{where}.n is {n!r:.40}")
+    n, chance = _count(row.get("n"), f"{where}.n"), row.get("chance")
     return Score(n, score, low, high, None if chance is None else _number(chance, f"{where}.chance", 1.0))
+
+
+def _count(value: Any, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{where} is {value!r:.40}")
+    return value
 
 
 def _number(value: Any, where: str, most: float) -> float:

@@ -25,8 +25,8 @@ FRAME = 96  # tokens of a needle's prompt that are the question and the chat's f
 class Task:
     """``how``: by the likelihood of texts, by a choice among labels, or by an answer of at most ``tokens`` tokens.
 
-    ``chance``: the score of guessing; None where there is no such thing. ``parts``: the field of an item by which the
-    score is also given in parts.
+    ``chance``: the score of guessing; None where there is no such thing. With ``blind``, an answer by language that is
+    given whatever is asked, chance is its score. ``parts``: the field by which the score is also given in parts.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Task:
     tokens: int = 0
     chance: float | None = 0.0
     parts: str | None = None
+    blind: Mapping[str, str] | None = None
 
 
 TASKS: Mapping[str, Task] = {
@@ -44,10 +45,10 @@ TASKS: Mapping[str, Task] = {
         Task("needle", "chat", 40, parts="length"),  # first, and everyday next: their answers take longest
         Task("everyday", "chat", 200, chance=None),
         Task("extraction", "chat", 160),
-        Task("grounded", "chat", 120, parts="told"),
+        Task("grounded", "chat", 120, parts="told", blind={"zh": "文中没有提到。", "en": "The text does not say."}),
         Task("arithmetic", "chat", 120),
-        Task("constraints", "chat", 160, parts="check"),
-        Task("translation", "chat", 100),
+        Task("constraints", "chat", 160, parts="check", blind={"zh": "OK", "en": "OK"}),
+        Task("translation", "chat", 100, blind={"zh": "We are going to the park today.", "en": "今天我们去公园。"}),
         Task("tables", "chat", 60),
         Task("tools", "tools", 120),
         Task("intents", "choice", 40, chance=1 / 6),
@@ -59,7 +60,6 @@ def items(task: str, llm: LLM, limit: int | None = None) -> list[Item]:
     """The items of a task, the first ``limit`` of each language; a needle's length hangs on the model's tokenizer."""
     if task == "needle":
         found = [item for lang in LANGUAGES for item in needles(llm, lang, prose(lang).read_text("utf-8"), FRAME)]
-        found = [item for item in found if item["length"] + TASKS[task].tokens <= llm.context_length]
     else:
         found = [json.loads(line) for line in (ITEMS / f"{task}.jsonl").read_text("utf-8").splitlines()]
     if task == "grounded":

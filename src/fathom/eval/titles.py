@@ -68,6 +68,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "model": ("model", "模型"),
     "speed": ("{n} tokens a second", "每秒 {n} token"),
     "skipped": ("left out", "未测"),
+    "too_long": ("too long for the context, counted as failed: {n}", "{n} 题超出上下文，按答错计"),
     "numbers": ("Numbers", "数值"),
     "key": (
         "Bars: score from 0 to 1 with its 95 % bootstrap interval. Dashed: chance. ▲ ▼: better or worse than the first "
