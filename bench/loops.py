@@ -2,8 +2,7 @@
 
     python bench/loops.py [MODEL] [--seeds 3] [--max-tokens 300]
 
-An answer loops when one of its 6-token sequences occurs three times or more, or when it runs into max_tokens. The
-prompts are everyday ones, zh and en. Prints one JSON line a setting: loop rate, share of answers in the language of
+An answer loops when it repeats itself or runs into max_tokens (:func:`fathom.eval.scorers.loops`). The prompts are everyday ones, zh and en. Prints one JSON line a setting: loop rate, share of answers in the language of
 the question, mean length, distinct answers over the seeds.
 """
 
@@ -13,9 +12,9 @@ import argparse
 import itertools
 import json
 import re
-from collections import Counter
 
 from fathom import LLM
+from fathom.eval.scorers import loops
 
 PROMPTS = (
     "你好", "请介绍一下你自己。", "给我讲一个关于小狗的故事。", "今天心情不好，怎么办？", "写一首关于秋天的诗。",
@@ -32,11 +31,6 @@ SETTINGS = tuple(
     if t > 0 or p == 1.0
 )
 CJK = re.compile("[\u3400-\u9fff]")
-
-
-def loops(tokens: tuple[int, ...], finish_reason: str) -> bool:
-    grams = Counter(tokens[i : i + 6] for i in range(len(tokens) - 5))
-    return finish_reason == "length" or max(grams.values(), default=0) >= 3
 
 
 def main() -> None:
