@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input
 APT := sudo apt install g++ make python3-venv python3-dev
 
-.PHONY: chat test train eval slow lint docs sanitize aarch64 integrations clean
+.PHONY: chat test train eval slow lint docs sanitize sanitize-guard aarch64 integrations clean
 .DELETE_ON_ERROR:
 
 chat: $(VENV)/core.stamp
@@ -52,7 +52,17 @@ sanitize:
 	@$(call unit,tsan,-DCMAKE_CXX_FLAGS_RELEASE="-O1 -g -fsanitize=thread")
 	@build/tsan/fathom_unit
 
-# The same program for 64-bit ARM, in an emulator.
+# csrc/guard as Python calls it, with hostile texts, under the sanitizers of addresses and undefined behaviour.
+sanitize-guard: $(VENV)/test.stamp
+	@$(call need,cmake g++,cmake $${CXX:-g++})
+	@echo "fathom: compiling build/asan-guard" >&2
+	@cmake -S . -B build/asan-guard -DPython_EXECUTABLE=$(abspath $(PY)) \
+	  -DCMAKE_CXX_FLAGS_RELEASE="-O1 -g -fsanitize=address$(comma)undefined -fno-sanitize-recover=all" >/dev/null
+	@cmake --build build/asan-guard --target _guard --parallel $$(nproc) >/dev/null
+	@LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	  $(PY) tests/native/guard_sanitized.py build/asan-guard
+
+# The program of `sanitize` for 64-bit ARM, in an emulator.
 aarch64:
 	@$(call need,cmake g++-aarch64-linux-gnu qemu-user,cmake aarch64-linux-gnu-g++ qemu-aarch64)
 	@$(call unit,aarch64,-DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
