@@ -14,7 +14,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fathom.cli.mask_files as files
@@ -248,6 +248,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.dictionaries(st.sampled_from(["a", "text", "entities", "电话", ""]), VALUES), st.booleans())),
     st.sampled_from([None, "a=CUSTOM", "text,a.a.b"]),
@@ -316,6 +317,16 @@ def test_a_field_that_no_record_has_is_an_error(fathom, file, tmp_path):
     assert (done.code, "no record had a field 'txt'" in done.err) == (1, True)
     assert not (tmp_path / "out").exists()
     assert fathom("mask", file(""), "--jsonl", "--fields", "txt").code == 0
+    assert fathom("mask", file('{"txt": null}\n'), "--jsonl", "--fields", "txt=PERSON").out.startswith('{"txt": null')
+
+
+def test_deep_and_wide_records_take_linear_time():
+    deep = '{"a":' + '["x",' * 400 + "1" + "]" * 400 + "}\n"
+    wide = '{"a":' + "[" * 400 + '"x",' * 8_000 + "1" + "]" * 400 + "}\n"
+    began = time.process_time()
+    for line in (deep, wide):
+        assert back(line, lambda: Jsonl(None, ())) == line
+    assert time.process_time() - began < 2
 
 
 # CSV

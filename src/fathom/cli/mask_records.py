@@ -31,7 +31,7 @@ _LONG_NUMBER = 7  # characters of numbers that may be personal
 _FLOAT = re.compile(r"([0-9]{7,})(\.0+)")
 _LEFT = object()
 _ALL = "all"  # columns, but where one is called so
-_TOKEN = re.compile(r'["{}\[\],:]|-?[0-9][0-9.eE+-]*')
+_TOKEN = re.compile(r'["{}\[\],:]|-?[0-9][0-9.eE+-]*|true|false|null')
 _decoder = json.JSONDecoder()
 
 
@@ -95,20 +95,21 @@ class Jsonl:
         members = _members(raw)
         found = [(value, type) for value in _values(raw) if (type := self._type(value)) is not _LEFT]
         values = [value for value, _ in found]
-        labels = ["" if value.name == _TEXT else value.name for value in values]
+        labels = ["" if value.place.name == _TEXT else value.place.name for value in values]
         texts, tails = _parts([value.text for value in values])
         return Record(raw, texts, tails, [type for _, type in found], labels, (values, members))
 
     def _type(self, value: _Value) -> Any:
         """The type that all of a value is of, None where it is searched, ``_LEFT`` where it stays."""
-        if value.top == _ENTITIES:  # ours take its place
+        if value.place.top == _ENTITIES:  # ours take its place
             return _LEFT
         if self._fields is None:
-            return _LEFT if value.is_short else None
+            return _LEFT if value.is_word or value.is_short else None
+        path = value.place.path()
         for field, type in self._fields.items():
-            if value.path == field or value.path.startswith(f"{field}."):
+            if path == field or path.startswith(f"{field}."):
                 self._unseen.discard(field)
-                return _LEFT if value.is_short and type is None else type
+                return _LEFT if value.is_word or (value.is_short and type is None) else type
         return _LEFT
 
     def masked(self, record: Record, masked: Sequence[Masked]) -> str:
@@ -118,7 +119,7 @@ class Jsonl:
         entities = json.dumps(
             [
                 {
-                    **({} if value.place == _TEXT else {"field": value.place}),
+                    **({} if str(value.place) == _TEXT else {"field": str(value.place)}),
                     **{"type": span.type, "start": span.start, "end": span.end, "score": round(span.score, 3)},
                 }
                 for value, one in zip(values, masked, strict=True)
@@ -146,17 +147,49 @@ class Jsonl:
         return _edited(record.raw, edits)
 
 
+class _Place(NamedTuple):
+    """Where a value stands: its key, or number in an array, and the place of the object or array that holds it. Linked,
+    so that deep records take no more time and memory than flat ones."""
+
+    key: str | int
+    around: _Place | None
+    top: str  # the outermost key
+    name: str  # the nearest one
+
+    def inside(self, key: str | int) -> _Place:
+        return _Place(key, self, self.top, key if isinstance(key, str) else self.name)
+
+    def keys(self) -> list[str | int]:
+        place, keys = self, [self.key]
+        while place.around is not None:
+            keys.append((place := place.around).key)
+        return keys[::-1]
+
+    def path(self) -> str:
+        """user.phones"""
+        return ".".join(key for key in self.keys() if isinstance(key, str))
+
+    def __str__(self) -> str:
+        """user.phones[0]"""
+        return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in self.keys())[1:]
+
+
 class _Value(NamedTuple):
-    """A string of a line, or a number."""
+    """A string of a line, a number, true, false or null."""
 
     text: str
     start: int  # in the line
     end: int
-    top: str  # the outermost key
-    name: str  # the nearest one
-    path: str  # user.phones
-    place: str  # user.phones[0]
-    is_short: bool  # a number of too few digits to be personal by itself
+    place: _Place
+
+    @property
+    def is_word(self) -> bool:
+        return self.end - self.start == len(self.text) and self.text[0] in "tfn"
+
+    @property
+    def is_short(self) -> bool:
+        """A number of too few digits to be personal by itself."""
+        return self.end - self.start == len(self.text) < _LONG_NUMBER
 
 
 def _members(raw: str) -> dict[str, tuple[int, int]]:
@@ -189,19 +222,24 @@ def _skipped(raw: str, place: int) -> int:
 
 
 def _values(raw: str) -> Iterator[_Value]:
-    """The strings and numbers of a line of JSON, but for keys, in order."""
-    keys: list[str | int] = []  # of the objects and arrays around; of an array the number of the element
-    is_key, place = False, 0
-    while (token := _TOKEN.search(raw, place)) is not None:
-        mark, place = token[0], token.end()
-        if mark == "{":
-            keys.append("")
-            is_key = True
-        elif mark == "[":
-            keys.append(0)
-            is_key = False
-        elif mark in "]}":
+    """All values of a line of JSON but objects and arrays, in order."""
+    around: list[_Place | None] = []  # of the objects and arrays that are open: where they stand
+    keys: list[str | int] = []  # the key or number in each
+    is_key, at = False, 0
+
+    def place() -> _Place:
+        holder, key = around[-1], keys[-1]
+        return _Place(key, None, str(key), str(key)) if holder is None else holder.inside(key)
+
+    while (token := _TOKEN.search(raw, at)) is not None:
+        mark, at = token[0], token.end()
+        if mark in ("{", "["):
+            around.append(place() if keys else None)
+            keys.append("" if mark == "{" else 0)
+            is_key = mark == "{"
+        elif mark in ("}", "]"):
             keys.pop()
+            around.pop()
         elif mark == ":":
             is_key = False
         elif mark == ",":
@@ -211,15 +249,11 @@ def _values(raw: str) -> Iterator[_Value]:
         else:
             text = mark
             if mark == '"':
-                text, place = _decoder.raw_decode(raw, token.start())
+                text, at = _decoder.raw_decode(raw, token.start())
             if is_key:
                 keys[-1] = text
-                continue
-            name = next((key for key in reversed(keys) if isinstance(key, str)), "")
-            path = ".".join(key for key in keys if isinstance(key, str))
-            where = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)[1:]
-            is_short = mark != '"' and len(text) < _LONG_NUMBER
-            yield _Value(text, token.start(), place, str(keys[0]), name, path, where, is_short)
+            else:
+                yield _Value(text, token.start(), at, place())
 
 
 def _texts(record: Record, values: Sequence[_Value], texts: Sequence[str]) -> list[tuple[int, int, str]]:
@@ -299,7 +333,7 @@ class Csv:
         if not self._width:
             self._width = len(row)
             mark = re.escape(self._delimiter)
-            self._field = re.compile(f'("(?:[^"]|"")*"|[^"{mark}][^{mark}]*|){mark}')  # as csv reads it
+            self._field = re.compile(f'("(?:[^"]++|"")*+"|[^"{mark}][^{mark}]*+|){mark}')  # as csv reads it
             if self._read_header(row):
                 return _empty(raw)
         if len(row) != self._width:
