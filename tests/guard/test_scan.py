@@ -193,7 +193,9 @@ def test_every_type_has_its_recognisers_and_they_find_nothing_else():
         assert {found.type for found in module.find(page)} <= module.TYPES
 
 
-@pytest.mark.parametrize("unit", ["°", "1°", "北京市住址1号", "张三住址李四号1室", "+一二三四五六七八九"])
+@pytest.mark.parametrize(
+    "unit", ["°", "1°", "度2", "北纬30", "北京市住址1号", "张三住址李四号1室", "+一二三四五六七八九"]
+)
 def test_words_that_stand_everywhere_cost_what_they_cost_alone(unit):
     """Within one window, too."""
 

@@ -28,6 +28,7 @@ _DMS = re.compile(
     rf"(?<![0-9.])(?:[NSEW北南东西][纬经]? ?)?[0-9]{{1,3}} ?[°度] ?{_MINUTES}(?: ?[NSEW](?![A-Za-z]))?"
     rf"(?:[,;、/ ]{{0,2}}[NSEW东西北南]?[经纬]? ?[0-9]{{1,3}} ?[°度] ?{_MINUTES} ?[NSEW]?)?"
 )
+_HEAD = re.compile(r"(?<![0-9.])(?:[NSEW北南东西][纬经]? ?)?[0-9]{1,3} ?\Z")  # before the degrees
 _ROUGH = r"[0-9]{1,3}(?:\.[0-9]{1,12})?"
 _LATITUDE, _LONGITUDE = rf"[北南]纬 ?{_ROUGH} ?[°度]?", rf"[东西]经 ?{_ROUGH} ?[°度]?"
 _NAMED = re.compile(rf"{_LATITUDE}(?:[,;、 ]{{0,2}}{_LONGITUDE})?|{_LONGITUDE}(?:[,;、 ]{{0,2}}{_LATITUDE})?")
@@ -54,15 +55,20 @@ def find(page: Page) -> Iterator[Found]:
         near = any(page.near(name, match.start(), match.end()) for name in ("geo", "geo_label", "geo_named"))
         if min(first, second) <= 90 and (near or (fine and max(first, second) > 10)):
             yield Found(match.start(), match.end(), "GEO", 0.9 if near and fine else 0.7)
-    marks = [
-        *((word.start - 4, _DMS) for word in page.words.get("geo_degree", ())),
-        *((word.start, _NAMED) for word in page.words.get("geo_named", ())),
-        *((point.start() - 6, _LETTERED) for point in _LETTER.finditer(text)),
-    ]
-    for start, pattern in marks:
-        if pattern is _DMS and not text[max(0, start + 2) : start + 4].strip()[-1:].isdigit():
-            continue  # no number before the degrees
-        if match := pattern.search(text, max(0, start), max(0, start) + _LONGEST):
+    done = 0
+    for mark in page.words.get("geo_degree", ()):
+        head = _HEAD.search(text, max(done, mark.start - 8), mark.start)
+        if head is not None and (match := _DMS.match(text, head.start(), head.start() + _LONGEST)) is not None:
+            done = match.end()
+            yield Found(match.start(), match.end(), "GEO", 0.9)
+    done = 0
+    for mark in page.words.get("geo_named", ()):
+        if mark.start >= done and (match := _NAMED.match(text, mark.start, mark.start + _LONGEST)) is not None:
+            done = match.end()
+            yield Found(match.start(), match.end(), "GEO", 0.9)
+    for point in _LETTER.finditer(text):
+        start = max(0, point.start() - 6)
+        if (match := _LETTERED.search(text, start, start + _LONGEST)) is not None:
             yield Found(match.start(), match.end(), "GEO", 0.9)
     for word in page.words.get("geo_label", ()):
         if value := _VALUE.match(text, word.end):
