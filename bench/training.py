@@ -1,14 +1,14 @@
 """Training speed beside transformers on one shape and the same CPU: a whole step, interleaved, as ratios.
 
-    python bench/training.py [CONFIG FOLDER] [--rows 4] [--length 1024] [--micros 4] [--threads N] [--rounds 5] [--no-compile]
+    python bench/training.py [CONFIG FOLDER] [--rows 4] [--length 1024] [--micros 4] [--threads N] [--rounds 5]
 
 A step is forward and backward of some micro-batches, then the optimiser. fathom steps as `fathom train` does on this
 machine: float32 masters, balance loss, clipping, Muon and AdamW.
 transformers gets DeepseekV2ForCausalLM with sdpa, AdamW (fused) and neither clipping nor balance loss; before the
 rounds every precision (autocast over float32 masters, bfloat16 weights) and experts implementation is tried on one
 micro-batch, then eager attention and torch.compile on the fastest, and the fastest of all takes part. Both learn every
-token of the same batch. Each has a process of its own, the idle one sleeps; `--busy` doesn't wait for a quiet machine and judges by the
-CPU time of the processes. The last line is one JSON object.
+token of the same batch. Each has a process of its own, the idle one sleeps; `--busy` doesn't wait for a quiet
+machine and judges by the CPU time of the processes. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -258,7 +258,8 @@ def report(args: argparse.Namespace, about: dict[str, Any], rounds: dict[str, li
     cores = args.threads if args.busy else 1  # CPU seconds of all threads are seconds of so many
     rate = {name: tokens * cores / middle(name, f"{clock}_s") for name in rounds}
     result = {
-        "rows": args.rows, "length": args.length, "micros": args.micros, "threads": args.threads, "rounds": args.rounds, "clock": clock,
+        "rows": args.rows, "length": args.length, "micros": args.micros,
+        "threads": args.threads, "rounds": args.rounds, "clock": clock,
         "torch": torch.__version__, "level": torch.backends.cpu.get_cpu_capability(), **about,
         "ratio": ratio(f"{clock}_s"), "ratio_forward_backward": ratio(f"backward_{clock}_s"),
         "tok_s": {name: round(x, 1) for name, x in rate.items()},

@@ -79,14 +79,44 @@ class _RmsNorm(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         x, weight, rate = ctx.saved_tensors
         y = x * rate  # float32
-        dy = (grad * weight).float()
-        dweight = (grad * y.to(grad.dtype)).flatten(0, -2).sum(0)
-        shared = (dy * y).mean(-1, keepdim=True)
-        return dy.addcmul_(y, shared, value=-1).mul_(rate).to(x.dtype), dweight, None
+        each = y * grad
+        shared = (each @ weight.float()[:, None]).div_(x.shape[-1])
+        dx = (grad * weight).float().addcmul_(y, shared, value=-1).mul_(rate)
+        return dx.to(x.dtype), each.flatten(0, -2).sum(0).to(weight.dtype), None
 
 
 def rms_norm(call: Call, x: Tensor, weight: Tensor) -> Tensor:
     return _RmsNorm.apply(x, weight, call.attrs["eps"])
+
+
+class _Rope(torch.autograd.Function):
+    """Pairs (i, i + 1) as complex numbers, turned; the gradient turns back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, turns: Tensor, heads: int, offset: int, dim: int) -> Tensor:
+        ctx.save_for_backward(turns)
+        ctx.columns = heads, offset, dim
+        return _turned(x, turns, *ctx.columns)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return _turned(grad, ctx.saved_tensors[0].conj(), *ctx.columns), None, None, None, None
+
+
+def _turned(x: Tensor, turns: Tensor, heads: int, offset: int, dim: int) -> Tensor:
+    """x (1, N, heads * stride), turns (N, dim / 2) -> x with columns [offset, + dim) of each head rotated."""
+    x = x.clone(memory_format=torch.contiguous_format)
+    part = x.unflatten(-1, (heads, -1))[..., offset : offset + dim]
+    pairs = torch.view_as_complex(part.float().unflatten(-1, (-1, 2)).contiguous())
+    part.copy_(torch.view_as_real(pairs * turns[:, None]).flatten(-2))
+    return x
+
+
+def rope(call: Call, x: Tensor) -> Tensor:
+    a, step = call.attrs, call.step
+    if not a["interleave"]:
+        return OPS["rope"](call, x)
+    return _Rope.apply(x, torch.complex(step.cos, step.sin), a["heads"], a["offset"], a["dim"])
 
 
 class _Experts(torch.autograd.Function):
@@ -152,4 +182,4 @@ def head(h: Tensor, table: Tensor, targets: Tensor, weight: Tensor) -> tuple[Ten
     return loss, logits @ table, logits.mT @ h
 
 
-CPU_OPS = OPS | {"rms_norm": rms_norm, "experts": experts}
+CPU_OPS = OPS | {"rms_norm": rms_norm, "rope": rope, "experts": experts}
