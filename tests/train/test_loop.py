@@ -19,6 +19,7 @@ from fathom.errors import FathomError
 from fathom.reference import load_model
 from fathom.train import state
 from fathom.train.export import merge
+from fathom.train.feed import Feed
 from fathom.train.log import read_log
 from fathom.train.loop import Trainer
 from fathom.weights.checkpoint import open_checkpoint
@@ -56,6 +57,14 @@ def test_n_steps_are_k_a_resume_and_the_rest_bit_for_bit(tmp_path: Path) -> None
     a, b = (read_log(tmp_path / name / "metrics.jsonl") for name in ("whole", "parts"))
     assert [line["loss"] for line in a] == [line["loss"] for line in b]
     assert [line["step"] for line in b] == list(range(6))
+
+
+def test_passes_are_equal_and_no_larger_than_asked(tmp_path: Path) -> None:
+    trainer = tiny_run.trainer(tiny_run.write_recipe(tmp_path), "run")
+    feed = Feed(trainer.batches, tiny_run.LENGTH * (tiny_run.ROWS - 1), torch.device("cpu"), ends=False)
+    sizes = [micro.tokens.numel() for micro in feed.step(0, 0)]
+    feed.close()
+    assert sizes == [tiny_run.LENGTH * tiny_run.ROWS // 2] * 2
 
 
 def test_small_passes_add_up_to_one_big_batch(tmp_path: Path) -> None:

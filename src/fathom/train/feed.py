@@ -18,9 +18,10 @@ _AHEAD = 3  # steps
 
 
 class Feed:
-    """Micro-batches of ``micro_tokens`` tokens. ``ends``: documents as cumulative ends for variable-length attention.
+    """Equal micro-batches of ``micro_tokens`` tokens at most, but of one row at least.
 
-    The number of ends is a power of two that only grows, so that shapes stay static.
+    ``ends``: documents as cumulative ends for variable-length attention. Their number is a power of two that only grows,
+    so that shapes stay static.
     """
 
     def __init__(self, source: Batches, micro_tokens: int, device: torch.device, *, ends: bool) -> None:
@@ -47,11 +48,12 @@ class Feed:
         batch = self._source.batch(phase, step)
         rows, length = batch.inputs.shape
         weight = batch.loss.astype(np.float32) / np.float32(max(int(batch.loss.sum()), 1))
-        micro = min(max(1, self._micro_tokens // length), rows)
+        most = min(max(1, self._micro_tokens // length), rows)
+        micro = next(count for count in range(most, 0, -1) if rows % count == 0)
         if self._ends:
-            most = max(len(_starts(batch.document[at : at + micro])) for at in range(0, rows, micro))
-            if most > self._room:
-                self._room = 1 << (most + most // 4).bit_length()
+            documents = max(len(_starts(batch.document[at : at + micro])) for at in range(0, rows, micro))
+            if documents > self._room:
+                self._room = 1 << (documents + documents // 4).bit_length()
         parts = []
         for at in range(0, rows, micro):
             part = slice(at, at + micro)

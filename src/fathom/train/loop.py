@@ -33,7 +33,7 @@ from .check import answers, bits_per_byte
 from .export import export
 from .feed import Feed
 from .log import Log
-from .machine import default_dtype, pick_device, product_peak
+from .machine import MICRO_TOKENS, default_dtype, pick_device, product_peak
 from .network import Network, uses_varlen
 from .optim import Optimizer
 from .prompts import Prompts
@@ -114,7 +114,7 @@ class Trainer:
         run, began = self.recipe.run, time.monotonic()
         before, saved, marked = self.progress.elapsed, began, began
         ends = uses_varlen(self.device, self.dtype)
-        feed = Feed(self.batches, run.micro_tokens, self.device, ends=ends)
+        feed = Feed(self.batches, run.micro_tokens or MICRO_TOKENS[self.device.type], self.device, ends=ends)
         try:
             with self._signals(), _no_collections():
                 if self._over() < 1.0:

@@ -6,7 +6,9 @@ import time
 
 import torch
 
-__all__ = ["default_dtype", "pick_device", "product_peak"]
+__all__ = ["MICRO_TOKENS", "default_dtype", "pick_device", "product_peak"]
+
+MICRO_TOKENS = {"cuda": 65536, "cpu": 4096}  # of one forward pass: about 1 GiB of `mini` on a CPU
 
 
 def pick_device() -> torch.device:

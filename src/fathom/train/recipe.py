@@ -73,7 +73,7 @@ class BalanceRecipe:
 class RunRecipe:
     steps: int  # of the whole run; with ``minutes`` only what the repeats of the data are computed from
     minutes: float | None = None  # the clock decides instead, over all calls together
-    micro_tokens: int = 65536  # tokens of one forward pass
+    micro_tokens: int | None = None  # of one forward pass, at most; None: what suits the device
     dtype: str = "auto"  # of the products: auto | bfloat16 | float32
     compile: str = "auto"  # auto (on a GPU) | on | off
     seed: int = 1
@@ -199,13 +199,17 @@ def _check(recipe: Recipe) -> None:
         good = all(0.0 < share <= 1.0 for share in phase.shares.values())
         need(good and abs(sum(phase.shares.values()) - 1.0) < 1e-6, f"{key}.shares", "they must add up to 1")
         need(phase.length >= 8 and phase.rows >= 1, key, "length must be at least 8, rows at least 1")
-        micro = max(1, run.micro_tokens // phase.length)
+        micro = max(1, (run.micro_tokens or 1) // phase.length)
         need(phase.rows % min(micro, phase.rows) == 0, f"{key}.rows", f"no multiple of {micro} rows a forward pass")
     need(last == 1.0, "phase", "the last must end at 1")
     need(run.steps >= 1, "run.steps", "at least 1")
     need(run.minutes is None or run.minutes > 0, "run.minutes", "more than 0")
     need(run.log_steps >= 1 and run.keep >= 1 and run.shard_mb >= 1, "run", "log_steps, keep, shard_mb: at least 1")
-    need(run.micro_tokens >= 1 and run.save_minutes > 0, "run", "micro_tokens and save_minutes: more than 0")
+    need(
+        (run.micro_tokens is None or run.micro_tokens >= 1) and run.save_minutes > 0,
+        "run",
+        "micro_tokens and save_minutes: more than 0",
+    )
     need(run.dtype in ("auto", "bfloat16", "float32"), "run.dtype", "auto, bfloat16 or float32")
     need(run.compile in ("auto", "on", "off"), "run.compile", "auto, on or off")
     need(rate.matrices in ("muon", "adamw"), "rate.matrices", "muon or adamw")
