@@ -2,8 +2,9 @@
 
     python bench/loops.py [MODEL] [--seeds 3] [--max-tokens 300]
 
-An answer loops when it repeats itself or runs into max_tokens (:func:`fathom.eval.scorers.loops`). The prompts are everyday ones, zh and en. Prints one JSON line a setting: loop rate, share of answers in the language of
-the question, mean length, distinct answers over the seeds.
+An answer loops when it repeats itself or runs into max_tokens (:func:`fathom.eval.scorers.loops`). The prompts are
+everyday ones, zh and en. Prints one JSON line a setting: loop rate, share of answers in the language of the question,
+mean length, distinct answers over the seeds.
 """
 
 from __future__ import annotations
