@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from fathom.errors import Both, FathomError
 
-__all__ = ["atomic_file", "atomic_folder", "check_space", "errors_of", "human", "reason"]
+__all__ = ["alone_in", "atomic_file", "atomic_folder", "check_space", "errors_of", "human", "reason"]
 
 # What the system says in English whatever the locale, as Python does not set one.
 _CHINESE = {
@@ -105,6 +105,19 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                 raise
         finally:
             os.close(handle)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """For a block that works in a folder, made if need be, for long: ``in_use`` where another process does so."""
+    with errors_of(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _lock(handle: int, partial: Path) -> None:

@@ -16,12 +16,14 @@ import torch
 
 import tiny_run
 from fathom.errors import FathomError
+from fathom.files import alone_in
 from fathom.reference import load_model
 from fathom.train import state
 from fathom.train.export import merge
 from fathom.train.feed import Feed
 from fathom.train.log import read_log
 from fathom.train.loop import Trainer
+from fathom.train.run import train
 from fathom.weights.checkpoint import open_checkpoint
 
 
@@ -103,6 +105,27 @@ def test_a_finished_run_leaves_a_model_metrics_samples_and_bits_per_byte(tmp_pat
     assert [line["temperature"] for line in samples] == [0.0, 0.7]
     assert {"recipe", "data", "tokenizer", "peak_flops"} <= json.loads((run / "run.json").read_text()).keys()
     assert tiny_run.run(tmp_path / "r.toml").finished  # once more: nothing left to do
+
+
+def test_a_finished_run_that_goes_on_exports_its_new_weights(tmp_path: Path) -> None:
+    recipe = tiny_run.write_recipe(tmp_path)
+    first = tiny_run.run(recipe, **{"run.steps": 2})
+    assert first.exported is not None
+    before = {file.name: file.read_bytes() for file in first.exported.glob("*.safetensors")}
+    stamp = (first.exported / "config.json").stat().st_mtime_ns
+    again = tiny_run.run(recipe, **{"run.steps": 2})
+    assert again.exported == first.exported
+    assert (first.exported / "config.json").stat().st_mtime_ns == stamp
+    tiny_run.run(recipe, **{"run.steps": 4})
+    assert before != {file.name: file.read_bytes() for file in first.exported.glob("*.safetensors")}
+
+
+def test_two_processes_do_not_work_in_one_folder(tmp_path: Path) -> None:
+    recipe = tiny_run.write_recipe(tmp_path)
+    with alone_in(tmp_path / "run"), pytest.raises(FathomError, match="by another process"):
+        train("pretrain", recipe, tmp_path / "run", say=lambda _: None)
+    assert not list((tmp_path / "run").iterdir())
+    assert train("pretrain", recipe, tmp_path / "run", say=lambda _: None).finished
 
 
 def test_fine_tuning_starts_from_weights_and_learns_answers_alone(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from fathom.errors import FathomError
 from fathom.train.log import Log, read_log
 from fathom.train.plot import draw
+from fathom.train.run import plot
 
 
 def lines(count: int) -> list[dict[str, object]]:
@@ -42,6 +43,18 @@ def test_one_step_or_none(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").unlink()
     with pytest.raises(FathomError):
         draw(tmp_path)
+
+
+def test_lines_that_are_no_steps_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_bytes(
+        b'[1]\n3\n{"step": "x"}\n\xff\n' + b"[" * 100_000 + b'\n{"step": 0, "loss": 1}\n'
+    )
+    assert read_log(tmp_path / "metrics.jsonl") == [{"step": 0, "loss": 1}]
+    assert "<polyline" in plot(tmp_path).read_text("utf-8")
+    with pytest.raises(FathomError):
+        plot(tmp_path, tmp_path / "none" / "plot.html")
+    with pytest.raises(FathomError):
+        plot(tmp_path, tmp_path)
 
 
 def test_a_resumed_log_has_every_step_once_and_no_torn_line(tmp_path: Path) -> None:

@@ -41,6 +41,14 @@ def test_a_recipe_is_read_with_settings_over_it(tmp_path: Path) -> None:
         ("=1", "KEY=VALUE"),
         ("run=3", "expected a table"),
         ("data={}", "root or files"),
+        ("data.max_repeats=nan", "data.max_repeats: nan is no float"),
+        ("rate.peak=inf", "rate.peak: inf is no float"),
+        pytest.param("rate.peak=1" + "0" * 400, "is no float", id="huge"),
+        ("balance.late=-1", "balance"),
+        ("check.sample_tokens=0", "check.sample_tokens"),
+        ("run.seed=99999999999999999999999", "run.seed"),
+        ("phase.².rows=1", "no such place"),
+        pytest.param("rate.peak=" + "[" * 100_000, "rate.peak", id="deep"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, setting: str, told: str) -> None:
@@ -50,7 +58,9 @@ def test_what_is_wrong_is_named(tmp_path: Path, setting: str, told: str) -> None
     assert told in caught.value.message("en")
 
 
-@pytest.mark.parametrize("content", [b"", b"[model", b"\xff\xfe", b"model = 3", b"[model]\nfolder = 'x'"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[model", b"\xff\xfe", b"model = 3", b"[model]\nfolder = 'x'", b"a = " + b"[" * 100_000]
+)
 def test_a_damaged_recipe_is_an_error_of_the_file_or_the_key(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "r.toml").write_bytes(content)
     with pytest.raises(FathomError) as caught:

@@ -23,7 +23,9 @@ def test_conversations_become_a_set_beside_the_others_whose_answers_are_learnt(t
     assert sets[OWN].documents == 3
     assert sets[OWN].loss is not None
     assert 0 < sets[OWN].loss.sum() < len(sets[OWN])
-    alone = open_sets(load_recipe(recipe, ["data.files=['own.jsonl']", "data.root="]), tmp_path / "run")
+    alone = open_sets(
+        load_recipe(recipe, ["data.files=['own.jsonl']", "data.root=", "check.heldout=[]"]), tmp_path / "run"
+    )
     assert list(alone) == [OWN]
 
 
@@ -59,3 +61,25 @@ def test_a_line_that_is_no_conversation_is_named(tmp_path: Path, line: str, told
         open_sets(load_recipe(recipe, ["data.files=['own.jsonl']"]), tmp_path / "run")
     with pytest.raises(FathomError, match="nowhere"):
         open_sets(load_recipe(recipe, ["data.files=['nowhere.jsonl']"]), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("check.heldout=['hold']", "no set 'hold'; known: chat, held, plain"),
+        ("phase.0.length=1000000000000", "the model's context"),
+        ("check.length=1000000000000", "the model's context"),
+    ],
+)
+def test_what_a_run_would_stumble_over_later_is_refused_at_its_start(tmp_path: Path, setting: str, told: str) -> None:
+    recipe = load_recipe(tiny_run.write_recipe(tmp_path), [setting])
+    with pytest.raises(FathomError, match=told):
+        open_sets(recipe, tmp_path)
+
+
+def test_bits_per_byte_need_the_bytes(tmp_path: Path) -> None:
+    recipe = load_recipe(tiny_run.write_recipe(tmp_path))
+    meta = tmp_path / "sets/held/meta.json"
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | {"bytes": 0}))
+    with pytest.raises(FathomError, match="'held' does not tell the bytes"):
+        open_sets(recipe, tmp_path)

@@ -12,14 +12,21 @@ from safetensors.torch import save
 from ..errors import FathomError
 from ..files import atomic_folder
 from ..reference import Model
+from ..weights.safetensors import read_header
 
-__all__ = ["TOKENIZER_FILES", "export", "merge"]
+__all__ = ["TOKENIZER_FILES", "export", "exported_step", "merge"]
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 
 
-def export(model: Model, source: Path, target: Path, shard_mb: int = 16) -> Path:
-    """A folder every reader of the family takes; no file of weights is above ``shard_mb`` MiB unless one tensor is."""
+_STEP = "fathom.step"
+
+
+def export(model: Model, source: Path, target: Path, shard_mb: int = 16, *, step: int = 0) -> Path:
+    """A folder every reader of the family takes; no file of weights is above ``shard_mb`` MiB unless one tensor is.
+
+    ``step`` of the run stands in the headers of the files.
+    """
     limit, size = (shard_mb << 20) - (1 << 16), 0
     shards: list[dict[str, torch.Tensor]] = [{}]
     for name, tensor in model.state_dict().items():
@@ -37,7 +44,7 @@ def export(model: Model, source: Path, target: Path, shard_mb: int = 16) -> Path
         for index, shard in enumerate(shards, 1):
             one = len(shards) == 1
             file = "model.safetensors" if one else f"model-{index:05d}-of-{len(shards):05d}.safetensors"
-            (folder / file).write_bytes(save(shard, {"format": "pt"}))
+            (folder / file).write_bytes(save(shard, {"format": "pt", _STEP: str(step)}))
             names |= dict.fromkeys(shard, file)
         if len(shards) > 1:
             index_file = {"metadata": {"total_size": total}, "weight_map": names}
@@ -49,6 +56,13 @@ def export(model: Model, source: Path, target: Path, shard_mb: int = 16) -> Path
             if (source / file).is_file():
                 shutil.copyfile(source / file, folder / file)
     return target
+
+
+def exported_step(folder: Path) -> int | None:
+    """The step that an exported folder is of; None where there is none, or it doesn't say."""
+    first = min(folder.glob("model*.safetensors"), default=None)
+    told = read_header(first).metadata.get(_STEP, "") if first else ""
+    return int(told) if told.isdecimal() else None
 
 
 def merge(source: Path, target: Path) -> Path:

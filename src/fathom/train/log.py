@@ -30,13 +30,15 @@ class Log:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log; a last one that a crash cut off is left out."""
+    """The lines of a log; one that a crash cut off, or that is no line of a step, is left out."""
     lines = []
     with errors_of(path):
-        text = path.read_text("utf-8")
-    for line in text.splitlines():
+        text = path.read_text("utf-8", errors="replace")
+    for text_line in text.splitlines():
         try:
-            lines.append(json.loads(line))
-        except ValueError:
+            line = json.loads(text_line)
+        except (ValueError, RecursionError):
             continue
+        if isinstance(line, dict) and isinstance(line.get("step"), int):
+            lines.append(line)
     return lines

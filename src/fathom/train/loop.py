@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import platform
+import shutil
 import signal
 import threading
 import time
@@ -30,7 +31,7 @@ from ..data.tokens import TokenSet
 from ..errors import FathomError
 from ..reference import Model, load_model
 from .check import answers, bits_per_byte
-from .export import export
+from .export import export, exported_step
 from .feed import Feed
 from .log import Log
 from .machine import MICRO_TOKENS, default_dtype, pick_device, product_peak
@@ -308,10 +309,12 @@ class Trainer:
         return float(bits_per_byte(self.plain, documents, nbytes, self.recipe.check.length, controls))
 
     def _export(self) -> Path:
-        target = self.folder / "model"
-        if target.exists():
+        target, step = self.folder / "model", self.progress.step
+        if exported_step(target) == step:
             return target
-        return export(self.model, Path(self.recipe.model.folder), target, self.recipe.run.shard_mb)
+        if target.exists():  # of an earlier end of this run, which was given more steps since
+            shutil.rmtree(target)
+        return export(self.model, Path(self.recipe.model.folder), target, self.recipe.run.shard_mb, step=step)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

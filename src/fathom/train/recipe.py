@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
@@ -114,7 +115,7 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
         text = path.read_bytes()
     try:
         raw = tomllib.loads(text.decode("utf-8"))
-    except ValueError as error:  # TOML and UTF-8
+    except (ValueError, RecursionError) as error:  # TOML and UTF-8
         raise FathomError("file_malformed", path=path, format="TOML", problem=error) from None
     for setting in settings:
         _apply(raw, setting)
@@ -135,13 +136,13 @@ def _apply(raw: dict[str, Any], setting: str) -> None:
         raise FathomError("recipe_invalid", path="recipe", key=setting, problem="expected KEY=VALUE")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except ValueError:
+    except (ValueError, RecursionError):
         value = text
     *path, last = key.split(".")
     place: Any = raw
     for part in path:
         if isinstance(place, list):
-            place = place[int(part)] if part.isdigit() and int(part) < len(place) else None
+            place = place[int(part)] if part.isdecimal() and int(part) < len(place) else None
         elif isinstance(place, dict):
             place = place.setdefault(part, {})
     if not isinstance(place, dict):
@@ -173,9 +174,10 @@ def _build(kind: Any, raw: Any, where: str) -> Any:
         return tuple(_build(inner[0], value, f"{where}.{i}") for i, value in enumerate(raw))
     if origin is not None and issubclass(origin, Mapping) and isinstance(raw, dict):
         return {key: _build(inner[1], value, f"{where}.{key}") for key, value in raw.items()}
-    if kind is float and type(raw) in (int, float):
-        return float(raw)
-    if origin is None and type(raw) is kind:
+    if kind is float:
+        if type(raw) in (int, float) and abs(raw) <= sys.float_info.max:
+            return float(raw)
+    elif origin is None and type(raw) is kind:
         return raw
     raise FathomError(
         "recipe_invalid", path="recipe", key=where, problem=f"{raw!r} is no {getattr(kind, '__name__', kind)}"
@@ -202,7 +204,9 @@ def _check(recipe: Recipe) -> None:
         micro = max(1, (run.micro_tokens or 1) // phase.length)
         need(phase.rows % min(micro, phase.rows) == 0, f"{key}.rows", f"no multiple of {micro} rows a forward pass")
     need(last == 1.0, "phase", "the last must end at 1")
+    need(recipe.data.max_repeats > 0, "data.max_repeats", "more than 0")
     need(run.steps >= 1, "run.steps", "at least 1")
+    need(0 <= run.seed < 1 << 63, "run.seed", "0 or more, below 2 ** 63")
     need(run.minutes is None or run.minutes > 0, "run.minutes", "more than 0")
     need(run.log_steps >= 1 and run.keep >= 1 and run.shard_mb >= 1, "run", "log_steps, keep, shard_mb: at least 1")
     need(
@@ -216,4 +220,7 @@ def _check(recipe: Recipe) -> None:
     need(rate.peak > 0 and rate.clip > 0, "rate", "peak and clip: more than 0")
     need(0.0 <= rate.stable < 1.0 and 0.0 <= rate.floor <= 1.0, "rate", "stable below 1, floor from 0 to 1")
     need(0.0 <= rate.momentum < 1.0 and rate.decay >= 0.0, "rate", "momentum from 0 to below 1, decay 0 or more")
+    need(rate.warmup_steps >= 0, "rate.warmup_steps", "0 or more")
+    need(min(recipe.balance.early, recipe.balance.late) >= 0.0, "balance", "early and late: 0 or more")
     need(check.every_steps >= 0 and check.length >= 8, "check", "every_steps 0 or more, length at least 8")
+    need(check.sample_tokens >= 1, "check.sample_tokens", "at least 1")

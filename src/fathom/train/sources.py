@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,22 @@ OWN = "files"  # the set of ``data.files``
 
 
 def open_sets(recipe: Recipe, folder: Path) -> dict[str, TokenSet]:
-    """Sets by name. Conversations are tokenised anew at each start into ``folder``, so a changed file is noticed."""
+    """Sets by name. Conversations are tokenised anew at each start into ``folder``, so a changed file is noticed.
+
+    What a run could only stumble over later is an error here: rows longer than the model's context, a set to be looked
+    at that isn't there.
+    """
+    config = ModelConfig.load(Path(recipe.model.folder))
+    _check_lengths(recipe, config)
     sets = load_sets(recipe.data.root) if recipe.data.root else {}
     if recipe.data.files:
         source = Path(recipe.model.folder)
         encoder = Encoder(source)
         found = (messages for path in recipe.data.files for messages in conversations(Path(path)))
-        size = ModelConfig.load(source).vocab_size
-        sets[OWN] = write_set(folder / OWN, OWN, encoder.conversations(found), vocabulary=size, tokenizer=encoder.hash)
+        sets[OWN] = write_set(
+            folder / OWN, OWN, encoder.conversations(found), vocabulary=config.vocab_size, tokenizer=encoder.hash
+        )
+    _check_heldout(recipe, sets)
     return sets
 
 
@@ -41,3 +49,22 @@ def conversations(path: Path) -> Iterator[Messages]:
             problem = f'record {number}: expected {{"messages": [...]}} of role and content, with an answer'
             raise FathomError("data_invalid", source=path, problem=problem)
         yield messages
+
+
+def _check_lengths(recipe: Recipe, config: ModelConfig) -> None:
+    most = config.max_position_embeddings
+    lengths = {f"phase.{i}.length": phase.length for i, phase in enumerate(recipe.phase)}
+    for key, length in (lengths | {"check.length": recipe.check.length}).items():
+        if length > most:
+            problem = f"{length} is more than {most}, the model's context"
+            raise FathomError("recipe_invalid", path="recipe", key=key, problem=problem)
+
+
+def _check_heldout(recipe: Recipe, sets: Mapping[str, TokenSet]) -> None:
+    for name in recipe.check.heldout:
+        problem = f"no set {name!r}; known: {', '.join(sets)}"
+        if name in sets and not sets[name].meta["bytes"]:
+            problem = f"the set {name!r} does not tell the bytes of its text; sets held out by `fathom data build` do"
+        elif name in sets:
+            continue
+        raise FathomError("recipe_invalid", path="recipe", key="check.heldout", problem=problem)
