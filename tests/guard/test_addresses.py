@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fathom.guard import addresses
+from fathom.guard import Scanner
 from fathom.guard.page import Lexicon, Page, Shadow
 
 LEXICON = Lexicon(addresses.WORDS)
@@ -77,3 +78,25 @@ def test_hostile_text_takes_linear_time(unit: str) -> None:
     for at in range(0, len(text), 20_000):
         found(text[at : at + 20_000])
     assert time.process_time() - started < 1.5
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "北京市 朝阳区 建国路 88号 3单元 502室",
+        "浙江省 杭州市 西湖区 文三路 90 号 东部软件园",
+        "上海市 浦东新区 张江镇 碧波路 690 号",
+        "湖北省武汉市洪山区 珞喻路 1037 号",
+        "广州市天河区体育西路 103 号 维多利广场 A 座 18 楼",
+    ],
+)
+def test_addresses_with_spaces_between_their_parts_are_whole(address) -> None:
+    text = f"寄到{address}，谢谢"
+    assert [text[span.start : span.end] for span in Scanner().find(text) if span.type == "ADDRESS"] == [address]
+
+
+@pytest.mark.parametrize(
+    "text", ["朝阳区 15 号停电", "武汉 15 号下雨", "北京 5 区的人", "海淀区 3 组数据", "上海 3 号线"]
+)
+def test_numbers_behind_a_place_and_a_space_are_no_addresses(text) -> None:
+    assert Scanner().find(text) == []

@@ -34,9 +34,11 @@ _ESTATE = (
 )
 _HAMLET = "(?:苑|庭|府|湾|轩|居|城|里|园|村|屯|庄)"
 _PART = re.compile(
-    rf"(?P<number>第?{_NUMBER}(?:号楼(?!下)|号院|号门|号铺|号|弄|支弄))"
-    rf"|(?P<building>{_NUMBER}(?:栋|幢|座|塔|号楼|楼栋|期|区|组|队|社)|{_NAME}{{0,3}}[东西南北中主副][座楼塔](?![{_HAN}]))"
-    rf"|(?P<room>{_NUMBER}(?:单元|层|楼(?!下)|室|房间|号房|房|户|门|铺)|(?<=[号栋幢座元层楼院])[0-9]{{1,4}}(?:-[0-9]{{1,4}}){{0,2}}(?![0-9.年月日元个]))"
+    rf"(?P<number>第?{_NUMBER} ?(?:号楼(?!下)|号院|号门|号铺|号|弄|支弄))"
+    rf"|(?P<building>{_NUMBER} ?(?:栋|幢|座|塔|号楼|楼栋|期|区|组|队|社)"
+    rf"|{_NAME}{{0,3}}[东西南北中主副][座楼塔](?![{_HAN}]))"
+    rf"|(?P<room>{_NUMBER} ?(?:单元|层|楼(?!下)|室|房间|号房|房|户|门|铺)"
+    rf"|(?<=[号栋幢座元层楼院])[0-9]{{1,4}}(?:-[0-9]{{1,4}}){{0,2}}(?![0-9.年月日元个]))"
     rf"|(?P<plain>(?<=[路街道巷弄])[0-9]{{1,5}}(?:-[0-9]{{1,4}}){{0,2}}(?![0-9.年月日天元个米人分:])(?!公里|千米))"
     rf"|(?P<admin>(?!{_NAME}{{1,8}}?{_ESTATE}){_NAME}{{1,6}}?(?:街道|镇|乡|新区|开发区|高新区|自治县|区|县|市)(?![{_HAN}]?[长政委局]))"
     rf"|(?P<road>{_NAME}{{1,7}}?{_ROAD}(?:[东西南北中一二三四五0-9]段)?(?![口灯线由径程过面况边人牌费局委办]))"
@@ -141,7 +143,9 @@ def _parts(text: str, at: int) -> tuple[int, set[str], str]:
     kinds: set[str] = set()
     name = ""
     for _ in range(12):
-        skip = at + 1 if text[at : at + 1] == " " and kinds else at
+        skip = at + (
+            text[at : at + 1] == " " and (bool(kinds) or text[at + 1 : at + 2] >= "\u3400")
+        )  # 朝阳区 15 号停电
         match = _PART.match(text, skip)
         if match is None or match.lastgroup is None:
             break
