@@ -138,6 +138,9 @@ def test_fields_choose_records(data, tmp_path) -> None:
     ("wrong", "problem"),
     [
         (source("a", "none.jsonl"), r"none\.jsonl: no such file"),
+        (source("a", ""), "Unacceptable pattern"),
+        (source("a", "p**.jsonl"), "Invalid pattern"),
+        (source("a", "p" * 5000), "too long"),
         (source("a", "pages.jsonl", form="dialogue"), "form 'dialogue'.*KeyError"),
         (source("a", "pages.jsonl", form="messages"), "no document"),
     ],
@@ -145,6 +148,19 @@ def test_fields_choose_records(data, tmp_path) -> None:
 def test_what_does_not_fit_is_said(data, tmp_path, wrong, problem) -> None:
     with pytest.raises(FathomError, match=problem):
         made(Recipe("test", (wrong,)), data, tmp_path)
+
+
+@pytest.mark.parametrize("line", ['{"messages": [{"role": "user"}]}', '{"messages": 5}', '{"messages": ["x"]}'])
+def test_evaluation_material_that_is_none_is_named(data, tmp_path, line) -> None:
+    (data / "asked.jsonl").write_text(f'{{"text": "fine"}}\n{line}\n')
+    recipe = Recipe("test", (source("pages", "pages.jsonl"),), against=("asked.jsonl",))
+    with pytest.raises(FathomError, match=r"asked\.jsonl: record 2"):
+        made(recipe, data, tmp_path)
+
+
+def test_half_a_surrogate_pair_is_dropped_and_not_the_build(data, tmp_path) -> None:
+    (data / "half.jsonl").write_text('{"text": "\\ud83d' + "A page about the harbour and its boats. " * 4 + '"}\n')
+    assert made(Recipe("test", (source("half", "half.jsonl"),)), data, tmp_path)["half"].documents == 1
 
 
 def test_a_malformed_line_stops_the_build_with_file_and_line(data, tmp_path) -> None:

@@ -72,6 +72,14 @@ def test_progress_reaches_the_end(sets, tmp_path) -> None:
     assert told[-1][0] == told[-1][1] == sum(path.stat().st_size for path in sets.glob("*/*"))
 
 
+@pytest.mark.parametrize("note", [b"[", b"[1]", b"\xff"])
+def test_a_damaged_note_of_what_was_unpacked_costs_another_round_at_most(sets, tmp_path, note) -> None:
+    pack_parts(sets, tmp_path / "parts", 20)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/.unpacked.json").write_bytes(note)
+    assert unpack_parts(tmp_path / "parts", tmp_path / "out") == []
+
+
 def test_a_damaged_or_truncated_part_is_refused(sets, tmp_path) -> None:
     (part, *_) = pack_parts(sets, tmp_path / "all", part_mb=1)
     whole = part.read_bytes()
@@ -132,8 +140,9 @@ def test_a_slice_that_unpacks_to_more_than_the_index_says_is_refused(tmp_path) -
 def test_what_cannot_be_packed_is_said(sets, tmp_path) -> None:
     with pytest.raises(FathomError, match="no token sets"):
         pack_parts(tmp_path / "none", tmp_path / "all", 1)
-    with pytest.raises(FathomError, match="part_mb"):
-        pack_parts(sets, tmp_path / "all", 0.0001)
+    for size in (0.0001, 0, -1, float("nan"), float("inf")):
+        with pytest.raises(FathomError, match="part_mb"):
+            pack_parts(sets, tmp_path / "all", size)
     assert not (tmp_path / "all").exists()
     (tmp_path / "all").mkdir()
     with pytest.raises(FathomError, match="exists already"):

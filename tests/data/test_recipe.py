@@ -42,6 +42,11 @@ def test_several_sources_go_into_one_set_in_order(tmp_path) -> None:
         ('name = "x"\n' + SOURCE + "held_out = 3\n", "held_set"),
         ('name = "x"\n' + SOURCE.replace('"a"', '"../a"'), "letters"),
         ('name = "x"\n' + SOURCE.replace('["a.jsonl"]', "[]"), "needs files"),
+        ('name = "x"\n' + SOURCE.replace('["a.jsonl"]', "[3]"), "files: lists of texts expected"),
+        ('name = "x"\nagainst = [3]\n' + SOURCE, "against: lists of texts expected"),
+        ('name = "x"\n' + SOURCE + 'where = {lang = "zh"}\n', "where: lists of texts expected"),
+        ('name = "x"\n' + SOURCE + 'held_out = 3\nheld_set = "../b"\n', "held_set '../b'"),
+        pytest.param("a = " + "[" * 100_000, "TOML", id="deep"),
         ('name = "x"\n' + SOURCE.replace('licence = "CC0"\n', ""), "licence"),
         ('name = "x"\n' + SOURCE + SOURCE + 'form = "messages"\n', "a: texts and conversations in one set"),
         ('name = "x"\n' + SOURCE + 'held_out = 3\nheld_set = "a"\n', "a: held out and trained on"),
@@ -69,4 +74,4 @@ def test_the_recipes_of_mini_fit_together() -> None:
         assert sum(phase["shares"].values()) == pytest.approx(1)
     held = {source.held_set for source in recipe.source if source.held_set}
     assert held == {"held_zh", "held_en", "held_chat"}
-    assert held <= set(run["check"]["heldout"])
+    assert held == set(run["check"]["heldout"])

@@ -53,8 +53,12 @@ class _Build:
         self.tallies = {source: Tally() for source in recipe.source}
         self.seen, self.evaluation = Duplicates(), Contamination()
         for path in _found(recipe.against, roots):
-            for record in read(path):
-                self.keep_out(record)
+            for number, record in enumerate(read(path), 1):
+                try:
+                    self.keep_out(record)
+                except (KeyError, TypeError) as error:
+                    problem = f"record {number}: messages expected, each with content ({type(error).__name__}: {error})"
+                    raise FathomError("data_invalid", source=path, problem=problem) from None
         passes = [path for source in recipe.source for path in self.files[source] * (2 if source.held_set else 1)]
         self.total, self.done = sum(path.stat().st_size for path in passes), 0
 
@@ -156,7 +160,10 @@ def _found(patterns: Iterable[str], roots: Sequence[Path]) -> list[Path]:
     for pattern in patterns:
         anchor = Path(pattern).anchor  # of an absolute path, which is looked for nowhere else
         places = [Path(anchor)] if anchor else roots
-        here = next(filter(None, (sorted(place.glob(pattern.removeprefix(anchor))) for place in places)), None)
+        try:
+            here = next(filter(None, (sorted(place.glob(pattern.removeprefix(anchor))) for place in places)), None)
+        except (ValueError, OSError) as error:  # "", "a**"; a name that is too long
+            raise FathomError("data_invalid", source=f"{pattern:.80}", problem=error) from None
         if here is None:
             raise FathomError("data_invalid", source=pattern, problem=f"no such file in {', '.join(map(str, roots))}")
         found += here

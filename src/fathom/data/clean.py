@@ -12,7 +12,7 @@ __all__ = ["flaw", "languages_mixed", "normalise", "plain"]
 
 _SPECIAL = re.compile(r"<｜[^｜<>]{1,30}｜>|<\|[^|<>]{1,30}\|>")  # spelled-out control tokens
 _PICTURE = re.compile(r"<img\b[^>]*>|!\[[^\]]*\]\([^)]*\)|data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ufffd]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060\ud800-\udfff\ufeff\ufffd]")
 _BLANKS, _TRAILING = re.compile(r"\n{3,}"), re.compile(r"[ \t]+\n")
 _HAN, _LATIN = re.compile(r"[\u3400-\u9fff]"), re.compile(r"[A-Za-z]")
 _NO_WORD = re.compile(r"[\W_]+")
@@ -23,7 +23,8 @@ MIXED = 20  # letters below which the script of an answer says nothing
 
 
 def normalise(text: str) -> str:
-    """NFC, Unix line ends, no control characters, control tokens or pictures, at most one empty line in a row."""
+    """NFC, Unix line ends, at most one empty line in a row; no control characters, halves of surrogate pairs, control
+    tokens or pictures."""
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
     text = _PICTURE.sub("", _SPECIAL.sub("", _CONTROL.sub("", text))).replace("\u3000", " ").replace("\xa0", " ")
     return _BLANKS.sub("\n\n", _TRAILING.sub("\n", text)).strip()

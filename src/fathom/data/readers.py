@@ -20,7 +20,7 @@ BATCH = 1024  # rows of a parquet file in memory at once
 def read(path: Path, *, advance: Callable[[int], None] = lambda _: None) -> Iterator[Record]:
     """The records of a file by its name: .jsonl, .jsonl.zst, .parquet; .txt or .md is one record ``{"text": ...}``.
 
-    ``advance`` gets the bytes read since the last call. A malformed line is an error with the file and the line.
+    ``advance`` gets the bytes of the file read so far. A malformed line is an error with the file and the line.
     """
     name = path.name
     with errors_of(path):

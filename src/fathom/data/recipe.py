@@ -61,7 +61,7 @@ class Recipe:
             text = path.read_bytes()
         try:
             table = tomllib.loads(text.decode())
-        except ValueError as error:  # also UnicodeDecodeError
+        except (ValueError, RecursionError) as error:  # also UnicodeDecodeError
             raise FathomError("file_malformed", path=path, format="TOML", problem=str(error)) from None
         sources = table.get("source")
         if not isinstance(sources, list) or not sources:
@@ -96,6 +96,9 @@ def _table(of: type[T], table: Any, path: Path) -> T:
         wanted = str(known[key].type).split("[")[0]
         if not isinstance(value, _TYPES[wanted]) or isinstance(value, bool) != (wanted == "bool"):
             raise FathomError("recipe_invalid", path=path, key=key, problem=f"{wanted} expected, found {value!r}")
+        lists = value.values() if isinstance(value, dict) else [value] if key in ("files", "against") else []
+        if not all(isinstance(texts, tuple) and all(isinstance(text, str) for text in texts) for texts in lists):
+            raise FathomError("recipe_invalid", path=path, key=key, problem=f"lists of texts expected, found {value!r}")
     try:
         return of(**values)
     except TypeError as error:
@@ -130,6 +133,8 @@ def _checked(path: Path, key: str, source: Source) -> Source:
         problem = "keep and near are parts of 1, held_out a count"
     elif bool(source.held_out) != bool(source.held_set):
         problem = "held_out and held_set go together"
+    elif source.held_set and not source.held_set.isidentifier():
+        problem = f"held_set {source.held_set!r}: a name of letters, digits and _ expected"
     if problem:
         raise FathomError("recipe_invalid", path=path, key=key, problem=problem)
     return source
