@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fathom.guard import addresses
-from fathom.guard import Scanner
+from fathom.guard import Scanner, addresses
 from fathom.guard.page import Lexicon, Page, Shadow
 
 LEXICON = Lexicon(addresses.WORDS)
