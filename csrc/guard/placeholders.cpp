@@ -67,6 +67,7 @@ Placeholders::Answer Placeholders::name(const Text& text, int32_t i, int32_t typ
     ++i;
     return kWhole;
   };
+  bool capitals = true;
   for (char32_t wanted : types_[size_t(type)]) {
     if (i == size) return kCut;
     if (wanted == U'_') {
@@ -74,11 +75,13 @@ Placeholders::Answer Placeholders::name(const Text& text, int32_t i, int32_t typ
     } else {
       uint32_t c = plain(text[i]);
       if (!is_letter(c) || (c & ~32u) != wanted) return kNone;
+      capitals = capitals && c == wanted;
       ++i;
     }
   }
-  if (separator() == kCut) return kCut;
-  if (i == size) return kCut;
+  const Answer before = separator();
+  if (before == kCut || i == size) return kCut;
+  if (before == kNone && !capitals) return kNone;
   if (plain(text[i]) == '0') return kNone;
   int64_t number = 0;
   int digits = 0;

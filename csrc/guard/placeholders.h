@@ -14,7 +14,8 @@ namespace guard {
 //   - brackets: ⟦⟧ [] <> {} 【】 〔〕 〖〗 〈〉 《》 〚〛 ⟨⟩ ⟪⟫ and [[]] <<>> {{}}, the closing one the opening one's own;
 //   - up to two spaces inside each bracket;
 //   - letters in either case;
-//   - for an underscore: `_`, a space, `-` or `\_`; before the number: also nothing.
+//   - for an underscore: `_`, a space, `-` or `\_`; before the number, behind capitals: also nothing (<address1> is a
+//     tag of somebody's XML).
 // Nothing else is one: no number with a zero in front or more than 18 digits, no bracket missing.
 class Placeholders {
  public:

@@ -115,7 +115,7 @@ PLAIN = {0xFEE0 + c: c for c in range(0x21, 0x7F)} | {0x3000: " ", 0xA0: " "}
 NAMES = "|".join(type.replace("_", r"(?:\\?_|[ -])") for type in [*ENTITIES, "LITERAL"])
 DOUBLED = [("[[", "]]"), ("<<", ">>"), ("{{", "}}")]
 SPELLINGS = [
-    re.compile(rf"{re.escape(o)} {{0,2}}({NAMES})(?:\\?_|[ -])?([1-9][0-9]{{0,17}}) {{0,2}}{re.escape(c)}", re.I | re.A)
+    re.compile(rf"{re.escape(o)} {{0,2}}({NAMES})(\\?_|[ -])?([1-9][0-9]{{0,17}}) {{0,2}}{re.escape(c)}", re.I | re.A)
     for o, c in [*DOUBLED, *BRACKETS]
 ]
 
@@ -124,8 +124,8 @@ def spelling(text: str, place: int) -> tuple[int, str] | None:
     """Where the spelling of a placeholder ends that begins here, and the placeholder."""
     plain = text.translate(PLAIN)
     for pattern in SPELLINGS:
-        if found := pattern.match(plain, place):
-            return found.end(), f"⟦{re.sub(r'[^A-Z]+', '_', found[1].upper())}_{found[2]}⟧"
+        if (found := pattern.match(plain, place)) and (found[2] or found[1].isupper()):
+            return found.end(), f"⟦{re.sub(r'[^A-Z]+', '_', found[1].upper())}_{found[3]}⟧"
     return None
 
 
