@@ -72,6 +72,11 @@ def test_the_recipes_of_mini_fit_together() -> None:
     for phase in run["phase"]:
         assert set(phase["shares"]) <= set(recipe.sets())
         assert sum(phase["shares"].values()) == pytest.approx(1)
+    typed = Recipe.load(folder / "typed.toml")
+    for stage in ("long", "chat"):
+        for phase in tomllib.loads((folder / f"{stage}.toml").read_text("utf-8"))["phase"]:
+            assert set(phase["shares"]) <= {*recipe.sets(), *typed.sets()}
+            assert sum(phase["shares"].values()) == pytest.approx(1)
     held = {source.held_set for source in recipe.source if source.held_set}
     assert held == {"held_zh", "held_en", "held_chat"}
     assert held == set(run["check"]["heldout"])
