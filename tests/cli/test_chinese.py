@@ -1,4 +1,4 @@
-"""In a Chinese locale masking and the gateway speak Chinese, to the reason of an error."""
+"""In a Chinese locale masking, the gateway and evaluation speak Chinese, to the reason of an error."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fathom.cli.messages_guard import GUARD
+from fathom.cli.messages_train import TRAINING
 from fathom.errors import CODES
 from fathom.guard import Vault
 
@@ -58,9 +59,16 @@ serve --upstream http://c --api-key-file empty|serve --upstream http://c --api-k
 serve --upstream http://c --host 0.0.0.0|serve --limit x=1|serve --limit run=x|serve --upstream http://c --threshold 7
 serve --upstream http://c --host 203.0.113.7 --api-key-file text|frobnicate
 """
+EVAL = """
+eval bpb|eval bpb --text missing|eval bpb --text .|eval bpb --text empty|eval bpb --text bytes
+eval bpb --text text --context 999999|eval bpb --text text -m none|eval core --tasks x|eval core --out .
+eval core --out no/r.json|eval core --limit 0|eval report|eval report .|eval report missing|eval report text --out r.pdf
+"""
 
 
-@pytest.mark.parametrize("call", [call for line in (MASK + SERVE).split("\n") for call in line.split("|") if call])
+@pytest.mark.parametrize(
+    "call", [call for line in (MASK + SERVE + EVAL).split("\n") for call in line.split("|") if call]
+)
 def test_wrong_calls_are_told_in_chinese(fathom, call, monkeypatch):
     monkeypatch.setenv("FATHOM_LANG", "zh")
     done = fathom(*call.split())
@@ -70,7 +78,10 @@ def test_wrong_calls_are_told_in_chinese(fathom, call, monkeypatch):
         assert english(done.err) == []
 
 
-@pytest.mark.parametrize("key", [*GUARD, *CODES])
+SAID = GUARD | TRAINING
+
+
+@pytest.mark.parametrize("key", [*SAID, *CODES])
 def test_the_catalogues_hold_no_english_sentences(key):
-    text = GUARD[key][1] if key in GUARD else CODES[key].zh
+    text = SAID[key][1] if key in SAID else CODES[key].zh
     assert english(text) == []

@@ -10,7 +10,7 @@ from typing import Annotated, Any, BinaryIO
 
 import typer
 
-from fathom.errors import FathomError, language
+from fathom.errors import Both, FathomError, language
 from fathom.files import atomic_file, human
 
 from .console import emit, emit_json, note, progress, table
@@ -99,7 +99,8 @@ def report(
 
     forms = {".html": page, ".md": markdown}
     if out is not None and out.suffix not in forms:
-        raise FathomError("parameter_invalid", param="--out", problem=f"{out.name} ends neither in .html nor in .md")
+        problem = Both(f"{out.name} ends neither in .html nor in .md", f"{out.name} 的扩展名不是 .html 或 .md")
+        raise FathomError("parameter_invalid", param="--out", problem=problem)
     found = load(results)
     if out is None:
         return emit(markdown(found, language()), end="")
@@ -115,7 +116,7 @@ def _watch(stage: str) -> AbstractContextManager[Callable[[int, int], None]]:
 
 def _kept(path: Path) -> AbstractContextManager[BinaryIO]:
     if path.is_dir():
-        raise FathomError("file_unreadable", path=path, problem="it is a folder")
+        raise FathomError("file_unreadable", path=path, problem=Both("it is a folder", "这是一个文件夹"))
     return atomic_file(path)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fathom.errors import FathomError
+from fathom.errors import Both, FathomError
 
 from .console import EVERY, emit_json, note, table
 from .messages import say
@@ -31,9 +31,13 @@ def harness(
 ) -> None:
     names = [name.strip() for name in tasks.split(",") if name.strip()]
     if not names:
-        raise FathomError("parameter_invalid", param="--tasks", problem="names no task")
+        raise FathomError("parameter_invalid", param="--tasks", problem=Both("names no task", "没有写出任务"))
     if base_url and threads:
-        raise FathomError("parameter_invalid", param="--threads", problem="is not for a server of --base-url")
+        raise FathomError(
+            "parameter_invalid",
+            param="--threads",
+            problem=Both("not together with --base-url", "不能与 --base-url 同用"),
+        )
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_MININTERVAL", str(EVERY))  # the harness draws its own bars
     from fathom.eval.harness import FathomLM, connect, evaluate, summary

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import FathomError
+from ..errors import Both, FathomError
 from ..files import errors_of
 from ..llm import LLM
 from ..text.tokenizer import Tokenizer
@@ -61,7 +61,10 @@ def bits_per_byte(
     path, began = Path(path), time.monotonic()
     context = llm.context_length if context is None else context
     if not 2 <= context <= llm.context_length:
-        problem = f"{context} is not in 2..{llm.context_length}, the model's context"
+        problem = Both(
+            f"{context} is not in 2..{llm.context_length}, the model's context",
+            f"{context} 不在 2..{llm.context_length}（模型的上下文长度）之内",
+        )
         raise FathomError("parameter_invalid", param="context", problem=problem)
     begin = begin_token(llm)
     size, packer, packed = _checked(path), lzma.LZMACompressor(preset=9), 0
@@ -121,7 +124,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
 def _checked(path: Path) -> int:
     """The bytes of the file; whatever makes it no text is an error before the model works."""
     if path.exists() and not path.is_file():
-        raise FathomError("file_unreadable", path=path, problem="it is no regular file")
+        raise FathomError("file_unreadable", path=path, problem=Both("it is no regular file", "不是普通文件"))
     decoder, size = codecs.getincrementaldecoder("utf-8")(), 0
     for block in itertools.chain(_blocks(path), (b"",)):
         carried = len(decoder.getstate()[0])  # bytes of a character that the last block cut
@@ -131,5 +134,5 @@ def _checked(path: Path) -> int:
             raise FathomError("encoding", where=path, offset=size - carried + error.start) from None
         size += len(block)
     if not size:
-        raise FathomError("file_unreadable", path=path, problem="it is empty")
+        raise FathomError("file_unreadable", path=path, problem=Both("it is empty", "是空的"))
     return size

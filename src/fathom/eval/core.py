@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .. import __version__
-from ..errors import FathomError
+from ..errors import Both, FathomError
 from ..llm import LLM, SamplingParams
 from ..request import Answer as Running
 from ..request import Completion, Delta, Request, stream
@@ -84,7 +84,7 @@ def evaluate(
     began, watch = time.monotonic(), watch or _unwatched
     known = (*TASKS, BITS)
     if unknown := [name for name in tasks or () if name not in known]:
-        raise FathomError("choice_unknown", what="task", found=unknown[0], known=", ".join(known))
+        raise FathomError("choice_unknown", what=Both("task", "任务"), found=unknown[0], known=", ".join(known))
     _ = llm.tokenizer
     chosen = [task for task in TASKS.values() if tasks is None or task.name in tasks]
     skipped = {task.name: error for task in chosen if (error := _obstacle(llm, task))}
@@ -310,5 +310,5 @@ def _chrf() -> Any:
     try:
         from sacrebleu.metrics import CHRF
     except ModuleNotFoundError:
-        raise FathomError("extra_missing", feature="the task translation", extra="eval") from None
+        raise FathomError("extra_missing", feature=Both("the task translation", "翻译任务"), extra="eval") from None
     return CHRF()

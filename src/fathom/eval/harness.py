@@ -23,7 +23,7 @@ from typing import Any
 
 import httpx
 
-from ..errors import FathomError
+from ..errors import Both, FathomError
 from ..hub.store import resolve
 from ..llm import LLM, SamplingParams
 from ..text.template import ChatTemplate
@@ -235,7 +235,10 @@ class FathomLM(_Texts, TemplateLM):
 def _check_continuation(context: str, continuation: str, tokens: Sequence[object]) -> None:
     """A continuation of no tokens would be certain: always the best choice."""
     if not tokens:
-        problem = f"{continuation!r:.60} adds no token to {context[-40:]!r}"
+        problem = Both(
+            f"{continuation!r:.60} adds no token to {context[-40:]!r}",
+            f"{continuation!r:.60} 没有给 {context[-40:]!r} 增加 token",
+        )
         raise FathomError("parameter_invalid", param="continuation", problem=problem)
 
 
@@ -271,10 +274,12 @@ def connect(url: str, model: str) -> LocalCompletionsAPI:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise FathomError("bench_server", url=base, problem=error) from None
     except (ValueError, LookupError, TypeError):
-        raise FathomError("bench_server", url=base, problem="GET /v1/models names no model") from None
+        raise FathomError(
+            "bench_server", url=base, problem=Both("GET /v1/models names no model", "GET /v1/models 没有给出模型")
+        ) from None
     name = model if model in cards or len(cards) != 1 else next(iter(cards))
     if name not in cards:
-        raise FathomError("choice_unknown", what="model", found=model, known=", ".join(cards))
+        raise FathomError("choice_unknown", what=Both("model", "模型"), found=model, known=", ".join(cards))
     context = cards[name].get("context_length") or cards[name].get("max_model_len") or UNTOLD_CONTEXT
     path = resolve(model)
     tokenizer = Tokenizer.load(path if path.is_dir() else open_checkpoint(path).tokenizer_files, name=path)
@@ -339,14 +344,18 @@ def _number(value: object) -> float | None:
 def _load(names: Sequence[str], include: Path | None) -> dict[str, Any]:
     """The tasks; those of the package, whose index takes 10 seconds, only if the folder hasn't all of the names."""
     if include is not None and not include.is_dir():
-        raise FathomError("file_unreadable", path=include, problem="it is no folder of task files")
+        raise FathomError(
+            "file_unreadable", path=include, problem=Both("it is no folder of task files", "不是任务文件所在的文件夹")
+        )
     manager = TaskManager(include_path=include, include_defaults=False) if include else None
     if manager is None or any(not manager.match_tasks([name]) for name in names):
         manager = TaskManager(include_path=include)
     for name in names:
         if not manager.match_tasks([name]):
             near = difflib.get_close_matches(name, manager.all_tasks, 5, 0.4)
-            raise FathomError("choice_unknown", what="task", found=name, known=", ".join(near) or "`lm-eval ls tasks`")
+            raise FathomError(
+                "choice_unknown", what=Both("task", "任务"), found=name, known=", ".join(near) or "`lm-eval ls tasks`"
+            )
     loaded: dict[str, Any] = manager.load(manager.match_tasks(list(names)))
     return loaded
 
@@ -357,7 +366,10 @@ def _check_that_prompts_are_scored(client: LocalCompletionsAPI) -> None:
     choice = client.model_call([ids], generate=False)["choices"][0]
     columns = choice.get("logprobs") or {}
     if any(len(columns.get(name) or ()) < len(ids) for name in ("token_logprobs", "top_logprobs")):
-        problem = "no log-probabilities of the prompt; tasks of choice need `echo` together with `logprobs`"
+        problem = Both(
+            "no log-probabilities of the prompt; tasks of choice need `echo` together with `logprobs`",
+            "没有返回提示词的对数概率；选择题任务需要 `echo` 与 `logprobs` 一起使用",
+        )
         raise FathomError("bench_server", url=client.base_url, problem=problem)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import FathomError
+from ..errors import Both, FathomError
 from ..files import errors_of
 from .titles import TASKS, title, words
 
@@ -113,7 +113,7 @@ def load(paths: Sequence[Path]) -> list[Result]:
             with errors_of(path):
                 found.append(Result.of(json.loads(path.read_bytes())))
         except (ValueError, RecursionError) as error:
-            form = "JSON of `fathom eval core`"
+            form = Both("`fathom eval core` result", "`fathom eval core` 结果")
             raise FathomError("file_malformed", path=path, format=form, problem=error) from None
     names = Counter(result.label for result in found)
     return [
