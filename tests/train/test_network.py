@@ -31,7 +31,7 @@ def micro(tokens: torch.Tensor, document: torch.Tensor | None = None, position: 
     return Micro(
         tokens=tokens.view(1, -1),
         targets=torch.randint(0, tiny.VOCAB_SIZE, (n,), generator=generator),
-        weight=torch.rand(n, generator=generator),
+        weight=torch.rand(n, generator=generator) * (torch.arange(n) % 3 > 0),
         position=torch.arange(LENGTH).repeat(n // LENGTH) if position is None else position,
         spans=torch.zeros(n, dtype=torch.int64) if document is None else document,
         length=LENGTH,

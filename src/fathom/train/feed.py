@@ -20,8 +20,8 @@ _AHEAD = 3  # steps
 class Feed:
     """Equal micro-batches of ``micro_tokens`` tokens at most, but of one row at least.
 
-    ``ends``: documents as cumulative ends for variable-length attention. Their number is a power of two that only grows,
-    so that shapes stay static.
+    ``ends``: documents as cumulative ends for variable-length attention. The number of ends is a power of two that only
+    grows, so that shapes stay static.
     """
 
     def __init__(self, source: Batches, micro_tokens: int, device: torch.device, *, ends: bool) -> None:

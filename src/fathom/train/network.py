@@ -265,7 +265,11 @@ class Network:
     def loss(self, micro: Micro) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Weighted cross-entropy (), balance loss () and loads of a micro-batch."""
         h, balance, loads = self.hidden(micro.tokens, micro.position, micro.spans, micro.length)
-        loss = _HeadLoss.apply(h, self._head_weight, micro.targets, micro.weight, self.chunk, self._head)
+        targets, weight = micro.targets, micro.weight
+        if self._lean:  # where shapes may differ, the head is for those tokens that are learnt
+            learnt = weight.nonzero()[:, 0]
+            h, targets, weight = h.index_select(0, learnt), targets[learnt], weight[learnt]
+        loss = _HeadLoss.apply(h, self._head_weight, targets, weight, self.chunk, self._head)
         return loss, balance, loads
 
     @property
