@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,32 @@ def test_likelihoods_say_which_text_they_favour(found: Evaluation) -> None:
             assert answer.score == float(answer.answer == 0)
 
 
+def test_options_are_weighed_per_token(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "ITEMS", ASSETS / "eval")
+    asked = {(item["lang"], item["id"]): item for item in tasks.items("options", llm)}
+    space, by_sum = " " if llm.template().strips_space else "", 0
+    for answer in evaluate(llm, ["options"], limit=10).answers:
+        sizes = [len(llm.tokenizer.encode(space + option)) for option in asked[answer.lang, answer.id]["options"]]
+        means = [nats / size for nats, size in zip(answer.nats, sizes, strict=True)]
+        assert answer.answer == means.index(max(means))
+        by_sum += answer.answer == answer.nats.index(max(answer.nats))
+    assert by_sum < 20  # which is another way
+
+
+def test_answers_are_those_of_a_chat_greedy_and_at_the_default_sampling(llm: LLM, found: Evaluation) -> None:
+    of = [answer for answer in found.answers if answer.task == "everyday" and answer.lang == "en"]
+    for answer, item in zip(of, [item for item in small_suite.ITEMS["everyday"] for _ in range(2)], strict=True):
+        greedy = {"temperature": 0.0, "repetition_penalty": 1.0}
+        sampled = {"seed": 1 + zlib.crc32(f"everyday {answer.id}".encode())}
+        done = llm.chat(
+            [{"role": "user", "content": item["prompt"]}],
+            max_tokens=200,
+            **(greedy if answer.mode == "greedy" else sampled),
+        )
+        assert answer.answer == done.text
+    assert [answer.answer for answer in of[::2]] != [answer.answer for answer in of[1::2]]
+
+
 def test_tools_are_called_and_translations_measured(found: Evaluation) -> None:
     calls = [answer.calls for answer in found.answers if (answer.task, answer.mode) == ("tools", "greedy")]
     assert all(name == "get_weather" for of in calls for name, _ in of)
@@ -206,6 +233,10 @@ def test_the_fingerprint_hangs_on_every_byte_and_name(suite: Path) -> None:
     try:
         path.write_bytes(content + b"\n")
         assert tasks.fingerprint() != before
+        path.write_bytes(content)
+        path.rename(suite / "tablets.jsonl")  # in the same order
+        assert tasks.fingerprint() != before
+        (suite / "tablets.jsonl").rename(path)
     finally:
         path.write_bytes(content)
     assert tasks.fingerprint() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,19 @@ def test_the_page_is_one_file_with_a_picture_a_task(tmp_path: Path, language: st
     assert TITLES["tables"][0][language == "zh"] in tags.texts
     assert "▲" in tags.texts
     assert parsed(page(load(written(tmp_path, {"model": "x", "tasks": {}})), language)).seen.count("svg") == 0
+
+
+def test_bars_intervals_and_chance_stand_at_their_values(tmp_path: Path) -> None:
+    tasks = {"options": {"en": {"likelihood": row(0.5, chance=0.25)}}, "tables": {"en": {"greedy": row(1.0)}}}
+    text = page(load(written(tmp_path, {"model": "a", "tasks": tasks})), "en")
+    options, tables = text.split("<svg")[1:]
+    assert re.findall(r'<rect x="(\S+)" y="\S+" width="(\S+)"', options + tables) == [
+        ("116.0", "120.0"),
+        ("116.0", "240.0"),
+    ]
+    assert 'x1="212.0" x2="260.0"' in options  # 0.4 to 0.6 of 240 pixels from 116 on
+    assert 'x1="176.0" x2="176.0"' in options.split("stroke-dasharray")[0].rsplit("<line", 1)[1]
+    assert "stroke-dasharray" not in tables
 
 
 def test_every_task_has_words_in_both_languages() -> None:
