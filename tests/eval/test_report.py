@@ -102,6 +102,10 @@ def test_what_does_not_compare_is_said(tmp_path: Path) -> None:
     other = load(written(tmp_path, result("a", 0.5), result("b", 0.5, items_sha256="b")))
     assert "don't compare" in markdown(other, "en")
     assert "don't compare" in page(other, "en").replace("&#x27;", "'")
+    bits = [{"bits_per_byte": {"zh": {"model": 1.5, "xz": 4.2, "context": context}}} for context in (512, 4096, 512)]
+    models = load(written(tmp_path, *(result("a", 0.5) | more for more in bits)))
+    assert "windows of 512, 4096 tokens" in markdown(models, "en")
+    assert "windows of" not in markdown([models[0], models[2]], "en")
     partly = result("a", 0.5, limit=3, skipped={"tools": "no template"}, too_long={"needle": 16})
     few = markdown(load(written(tmp_path, partly)), "en")
     assert "Only some of the items" in few

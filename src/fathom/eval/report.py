@@ -45,8 +45,8 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One model's. ``scores``: by task, language and mode; ``bits``: by language, the model's and those of xz;
-    ``too_long``: by task, items that did not fit into the context."""
+    """One model's. ``scores``: by task, language and mode; ``bits``: by language, the model's and those of xz, over
+    windows of ``windows`` tokens; ``too_long``: by task, items that did not fit into the context."""
 
     label: str
     format: str
@@ -54,6 +54,7 @@ class Result:
     limit: int | None
     scores: Mapping[tuple[str, str, str], Score]
     bits: Mapping[str, tuple[float, float]]
+    windows: frozenset[int]
     skipped: Mapping[str, str]
     too_long: Mapping[str, int]
     tokens_per_s: float | None
@@ -67,10 +68,11 @@ class Result:
             for lang, modes in _table(languages, task).items():
                 for mode, row in _table(modes, f"{task}.{lang}").items():
                     scores[task, lang, mode] = _score(row, f"{task}.{lang}.{mode}")
-        bits = {}
+        bits, windows = {}, set()
         for lang, row in _table(top.get("bits_per_byte", {}), "bits_per_byte").items():
             where = f"bits_per_byte.{lang}"
             bits[lang] = tuple(_number(_table(row, where).get(name), where, MOST) for name in ("model", "xz"))
+            windows |= {_count(row["context"], f"{where}.context")} if "context" in row else set()
         speed = _table(top.get("speed", {}), "speed").get("tokens_per_s")
         speed = None if speed is None else _number(speed, "speed", MOST)
         limit = top.get("limit")
@@ -82,6 +84,7 @@ class Result:
             limit if isinstance(limit, int) else None,
             scores,
             {lang: (model, xz) for lang, (model, xz) in bits.items()},
+            frozenset(windows),
             {str(name): str(reason) for name, reason in _table(top.get("skipped", {}), "skipped").items()},
             {name: _count(n, f"too_long.{name}") for name, n in _table(top.get("too_long", {}), "too_long").items()},
             speed,
@@ -151,6 +154,8 @@ def remarks(results: Sequence[Result], language: str) -> Iterator[str]:
     """What stands in the way of a comparison, and what wasn't measured."""
     if len({(result.items, result.limit) for result in results}) > 1:
         yield words("differ", language)
+    if len(windows := sorted(set().union(*(result.windows for result in results)))) > 1:
+        yield words("windows", language).format(windows=", ".join(map(str, windows)))
     if any(result.limit for result in results):
         yield words("limited", language)
     for result in results:

@@ -79,6 +79,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "These results are not of the same items, so they don't compare.",
         "这些结果所用的题目不同，不能相互比较。",
     ),
+    "windows": (
+        "Bits per byte are over windows of {windows} tokens, so they don't compare; `fathom eval bpb --context` makes "
+        "them alike.",
+        "每字节比特数所用的窗口长度不同（{windows} 个 token），不能相互比较；可用 `fathom eval bpb --context` 统一。",
+    ),
     "limited": ("Only some of the items were asked.", "只测了部分题目。"),
 }
 
