@@ -23,6 +23,7 @@ from fathom.train.export import merge
 from fathom.train.feed import Feed
 from fathom.train.log import read_log
 from fathom.train.loop import Trainer
+from fathom.train.recipe import load_recipe
 from fathom.train.run import train
 from fathom.weights.checkpoint import open_checkpoint
 
@@ -208,6 +209,15 @@ def test_the_clock_ends_a_run_with_its_schedule_done(tmp_path: Path) -> None:
     lines = read_log(tmp_path / "run/metrics.jsonl")
     assert lines[-1]["progress"] < 1.0
     assert trainer.progress.elapsed >= 0.6
+
+
+def test_a_run_by_the_clock_that_saw_a_set_too_often_says_so(tmp_path: Path) -> None:
+    recipe = load_recipe(tiny_run.write_recipe(tmp_path), ["run.minutes=0.01", "run.steps=1", "data.max_repeats=0.5"])
+    told: list[str] = []
+    trainer = Trainer(recipe, tmp_path / "run", "pretrain", told.append)
+    trainer.progress.phase_steps = [50, 50]  # as on a fast machine
+    trainer.train()
+    assert any("max_repeats = 0.5 allows: plain" in line for line in told)
 
 
 def test_max_minutes_end_a_call_not_the_run(tmp_path: Path) -> None:

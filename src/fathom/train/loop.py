@@ -137,6 +137,7 @@ class Trainer:
         finally:
             feed.close()
         checkpoint = self.save()
+        self._tell_repeats()
         if self._over() < 1.0:
             return Outcome(False, self.progress.step, checkpoint, None, {})
         return Outcome(True, self.progress.step, checkpoint, self._export(), self._measure(last=True))
@@ -156,6 +157,14 @@ class Trainer:
         steps = [round((b - a) * recipe.run.steps) for a, b in pairwise(ends)]
         batches.refuse_repeats(steps, recipe.data.max_repeats)
         return batches
+
+    def _tell_repeats(self) -> None:
+        """A run by the clock may see more of a set than was computed from ``steps``."""
+        limit = self.recipe.data.max_repeats
+        over = {n: times for n, times in self.batches.repeats(self.progress.phase_steps).items() if times > limit}
+        if over:
+            told = ", ".join(f"{name} {times:.1f}" for name, times in over.items())
+            self.say(f"seen more often than data.max_repeats = {limit:g} allows: {told}; run.steps was too low a guess")
 
     def _check_vocabulary(self) -> None:
         for name, tokens in self.sets.items():
