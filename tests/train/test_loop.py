@@ -217,7 +217,7 @@ def test_a_run_by_the_clock_that_saw_a_set_too_often_says_so(tmp_path: Path) -> 
     trainer = Trainer(recipe, tmp_path / "run", "pretrain", told.append)
     trainer.progress.phase_steps = [50, 50]  # as on a fast machine
     trainer.train()
-    assert any("max_repeats = 0.5 allows: plain" in line for line in told)
+    assert any("max_repeats = 0.5 allows: " in line for line in told), told
 
 
 def test_max_minutes_end_a_call_not_the_run(tmp_path: Path) -> None:
