@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import zlib
 from collections.abc import Iterator
@@ -182,10 +183,12 @@ def test_what_a_model_cannot_be_asked_is_left_out_or_refused(tmp_path: Path, sui
         tiny.spec().replace("begin▁of", "start▁of").replace("｜User", "｜Human"), "utf-8"
     )
     base = LLM(folder)
+    base.name = "shop"
     found = evaluate(base)
     assert set(found.result["tasks"]) == {"minimal_pairs"}
     assert set(found.result["skipped"]) == set(TASKS) - {"minimal_pairs"}
-    assert "no chat template" in found.result["skipped"]["arithmetic"]
+    assert found.result["skipped"]["arithmetic"].startswith("shop has no chat template")
+    assert str(tmp_path) not in json.dumps(found.result)
     with pytest.raises(FathomError, match="no chat template"):
         evaluate(base, ["arithmetic"])
     with pytest.raises(FathomError, match="no tokenizer"):

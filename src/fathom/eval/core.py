@@ -136,8 +136,8 @@ def _obstacle(llm: LLM, task: Task) -> FathomError | None:
             llm.template(with_tools=task.how == "tools")
         if task.name == "translation":
             _chrf()
-    except FathomError as error:
-        return error
+    except FathomError as error:  # which stands in the result: where the model lies here is nobody's business
+        return FathomError(error.code, **error.fields | ({"path": llm.name} if "path" in error.fields else {}))
     return None
 
 
