@@ -52,6 +52,7 @@ def test_a_changed_file_is_another_run(tmp_path: Path) -> None:
         ('{"messages": [{"role": "judge", "content": "a"}]}', "record 2"),
         ('{"messages": [{"role": "assistant", "content": null}]}', "record 2"),
         ('{"messages": ["a"]}', "record 2"),
+        (json.dumps({"messages": [*GOOD["messages"], {"role": "system", "content": "a"}]}), "stands first"),
     ],
 )
 def test_a_line_that_is_no_conversation_is_named(tmp_path: Path, line: str, told: str) -> None:

@@ -48,6 +48,9 @@ def conversations(path: Path) -> Iterator[Messages]:
         if not good or not any(m["role"] == "assistant" and m["content"] for m in messages):
             problem = f'record {number}: expected {{"messages": [...]}} of role and content, with an answer'
             raise FathomError("data_invalid", source=path, problem=problem)
+        if any(m["role"] == "system" for m in messages[1:]):  # which templates move or refuse
+            problem = f"record {number}: a system message stands first or not at all"
+            raise FathomError("data_invalid", source=path, problem=problem)
         yield messages
 
 

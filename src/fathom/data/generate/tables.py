@@ -127,7 +127,8 @@ def sample(draw: random.Random, language: str) -> Example | None:
     question = (question + ("" if language == "zh" else " ") + rule).strip()
     told = patterns["answer"][language].format(a=result, is_="is" if result == "1" else "are", **names)
     prompt = draw.choice(LAYOUT[language]).format(table=_drawn(draw, of), question=question)
-    reply = result if short else " ".join([*_working(of, asked, result), capital(told)])
+    stop = "，" if language == "zh" else ". "
+    reply = result if short else stop.join([*_working(of, asked, result), capital(told)])
     return Example.of("tables", language, prompt, reply, result, draw)
 
 
