@@ -1,4 +1,4 @@
-"""In a Chinese locale masking, the gateway and evaluation speak Chinese, to the reason of an error."""
+"""In a Chinese locale masking, the gateway, training and evaluation speak Chinese, to the reason of an error."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def chinese(monkeypatch, tmp_path):
     (tmp_path / "gbk").write_bytes("电话".encode("gbk"))
     (tmp_path / "bytes").write_bytes(b"\xff")
     (tmp_path / "empty").write_text("")
+    (tmp_path / "recipe").write_text('model = {folder="m"}\ndata = {root="s"}\nrun = {steps=1}\nphase = []\n')
     (tmp_path / "novault").write_text("x" * 100)
     (tmp_path / "twice").write_text('{"text": "", "text": ""}')
     (tmp_path / "list").write_text("[1]")
@@ -59,15 +60,17 @@ serve --upstream http://c --api-key-file empty|serve --upstream http://c --api-k
 serve --upstream http://c --host 0.0.0.0|serve --limit x=1|serve --limit run=x|serve --upstream http://c --threshold 7
 serve --upstream http://c --host 203.0.113.7 --api-key-file text|frobnicate
 """
-EVAL = """
+TRAIN = """
 eval bpb|eval bpb --text missing|eval bpb --text .|eval bpb --text empty|eval bpb --text bytes
 eval bpb --text text --context 999999|eval bpb --text text -m none|eval core --tasks x|eval core --out .
+train sft missing|train sft text|train sft recipe|train sft recipe --set a|train sft recipe --set run.steps=x
+train sft recipe --set run.stepz=1|train sft recipe --set run.steps=0|train plot missing|train plot .
 eval core --out no/r.json|eval core --limit 0|eval report|eval report .|eval report missing|eval report text --out r.pdf
 """
 
 
 @pytest.mark.parametrize(
-    "call", [call for line in (MASK + SERVE + EVAL).split("\n") for call in line.split("|") if call]
+    "call", [call for line in (MASK + SERVE + TRAIN).split("\n") for call in line.split("|") if call]
 )
 def test_wrong_calls_are_told_in_chinese(fathom, call, monkeypatch):
     monkeypatch.setenv("FATHOM_LANG", "zh")

@@ -69,7 +69,7 @@ TRAINING: dict[str, tuple[str, str]] = {
     "data.recipe": ("What goes in, in which form, under which licence.", "写明数据来源、形式和许可的配方。"),
     "data.out": (
         "Folder for the token sets and the data card; it must not hold them yet.",
-        "存放 token 集和数据卡的文件夹。",
+        "存放 token 集和数据卡的文件夹，须尚不存在。",
     ),
     "data.from": (
         "Folder that the recipe's paths are looked for in. May be given again: the first that has a file counts.",

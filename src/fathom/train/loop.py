@@ -28,7 +28,8 @@ from torch import Tensor
 from ..config import ModelConfig
 from ..data.batches import Batches, Phase
 from ..data.tokens import TokenSet
-from ..errors import FathomError
+from ..errors import Both, FathomError
+from ..files import reason
 from ..reference import Model, load_model
 from .check import answers, bits_per_byte
 from .export import export, exported_step
@@ -343,7 +344,8 @@ class Trainer:
 def _resolved(recipe: Recipe, objective: str) -> Recipe:
     """``sft`` starts from weights and learns answers unless a phase says otherwise; ``pretrain`` learns all tokens."""
     if objective == "sft" and recipe.model.fresh:
-        raise FathomError("recipe_invalid", path="recipe", key="model.fresh", problem="fine-tuning starts from weights")
+        problem = Both("fine-tuning starts from weights", "微调须从已有权重开始")
+        raise FathomError("recipe_invalid", path="recipe", key="model.fresh", problem=problem)
     answers_only = objective == "sft"
     phases = [
         replace(p, assistant_only=answers_only if p.assistant_only is None else p.assistant_only) for p in recipe.phase
@@ -366,7 +368,7 @@ def _file_hash(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise FathomError("file_unreadable", path=path, problem=error.strerror or error) from None
+        raise FathomError("file_unreadable", path=path, problem=reason(error)) from None
 
 
 def _sum(values: list[Tensor]) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import FathomError
+from ..errors import Both, FathomError
 from .log import read_log
 
 __all__ = ["draw"]
@@ -24,7 +24,7 @@ def draw(run: Path) -> str:
     path = run / "metrics.jsonl"
     lines = read_log(path)
     if not lines:
-        raise FathomError("file_unreadable", path=path, problem="no steps in it")
+        raise FathomError("file_unreadable", path=path, problem=Both("no steps in it", "其中没有训练步"))
     marks = [line for line in lines if "tokens_per_s" in line]
     layers = range(max((len(line["load"]) for line in marks), default=0))
     heldout = read_log(run / "heldout.jsonl") if (run / "heldout.jsonl").exists() else []

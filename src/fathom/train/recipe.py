@@ -11,7 +11,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from ..errors import FathomError
+from ..errors import Both, FathomError
 from ..files import errors_of
 
 __all__ = [
@@ -133,7 +133,9 @@ def _apply(raw: dict[str, Any], setting: str) -> None:
     """``phase.0.rows=64`` reaches into lists too."""
     key, equals, text = setting.partition("=")
     if not equals or not key:
-        raise FathomError("recipe_invalid", path="recipe", key=setting, problem="expected KEY=VALUE")
+        raise FathomError(
+            "recipe_invalid", path="recipe", key=setting, problem=Both("expected KEY=VALUE", "应写作 KEY=VALUE")
+        )
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
@@ -146,7 +148,9 @@ def _apply(raw: dict[str, Any], setting: str) -> None:
         elif isinstance(place, dict):
             place = place.setdefault(part, {})
     if not isinstance(place, dict):
-        raise FathomError("recipe_invalid", path="recipe", key=key, problem="there is no such place")
+        raise FathomError(
+            "recipe_invalid", path="recipe", key=key, problem=Both("there is no such place", "没有这个位置")
+        )
     place[last] = value
 
 
@@ -154,17 +158,24 @@ def _build(kind: Any, raw: Any, where: str) -> Any:
     """A dataclass, tuple, map or plain value of the annotated type; a string is never read as a number."""
     if isinstance(kind, type) and is_dataclass(kind):
         if not isinstance(raw, dict):
-            raise FathomError("recipe_invalid", path="recipe", key=where, problem="expected a table")
+            raise FathomError(
+                "recipe_invalid", path="recipe", key=where, problem=Both("expected a table", "应是一个表")
+            )
         hints, known = get_type_hints(kind), {f.name: f for f in fields(kind)}
         prefix = f"{where}." if where else ""
         for name in raw:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1, 0.4)
-                problem = f"unknown key; did you mean {near[0]}?" if near else f"unknown key; known: {', '.join(known)}"
+                keys = ", ".join(known)
+                problem = Both(f"unknown key; known: {keys}", f"未知的键；可用：{keys}")
+                if near:
+                    problem = Both(f"unknown key; did you mean {near[0]}?", f"未知的键；是否想写 {near[0]}？")
                 raise FathomError("recipe_invalid", path="recipe", key=prefix + name, problem=problem)
         for name, f in known.items():
             if name not in raw and f.default is MISSING and f.default_factory is MISSING:
-                raise FathomError("recipe_invalid", path="recipe", key=prefix + name, problem="missing")
+                raise FathomError(
+                    "recipe_invalid", path="recipe", key=prefix + name, problem=Both("missing", "缺少此键")
+                )
         return kind(**{name: _build(hints[name], value, prefix + name) for name, value in raw.items()})
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
@@ -179,48 +190,99 @@ def _build(kind: Any, raw: Any, where: str) -> Any:
             return float(raw)
     elif origin is None and type(raw) is kind:
         return raw
-    raise FathomError(
-        "recipe_invalid", path="recipe", key=where, problem=f"{raw!r} is no {getattr(kind, '__name__', kind)}"
-    )
+    name = getattr(kind, "__name__", kind)
+    problem = Both(f"{raw!r} is no {name}", f"{raw!r} 不是 {name}")
+    raise FathomError("recipe_invalid", path="recipe", key=where, problem=problem)
 
 
 def _check(recipe: Recipe) -> None:
-    def need(holds: bool, key: str, problem: str) -> None:
+    def need(holds: bool, key: str, en: str, zh: str) -> None:
         if not holds:
-            raise FathomError("recipe_invalid", path="recipe", key=key, problem=problem)
+            raise FathomError("recipe_invalid", path="recipe", key=key, problem=Both(en, zh))
 
     run, rate, check = recipe.run, recipe.rate, recipe.check
-    need(bool(recipe.phase), "phase", "at least one is needed")
-    need(bool(recipe.data.root or recipe.data.files), "data", "root or files is needed")
+    need(bool(recipe.phase), "phase", "at least one is needed", "至少要有一个")
+    need(bool(recipe.data.root or recipe.data.files), "data", "root or files is needed", "需要 root 或 files")
     last = 0.0
     for i, phase in enumerate(recipe.phase):
         key = f"phase.{i}"
-        need(last < phase.until <= 1.0, f"{key}.until", "phases end one after the other, the last at 1")
+        need(
+            last < phase.until <= 1.0,
+            f"{key}.until",
+            "phases end one after the other, the last at 1",
+            "各阶段须依次结束，最后一个止于 1",
+        )
         last = phase.until
-        need(bool(phase.shares), f"{key}.shares", "no token set")
+        need(bool(phase.shares), f"{key}.shares", "no token set", "没有 token 集")
         good = all(0.0 < share <= 1.0 for share in phase.shares.values())
-        need(good and abs(sum(phase.shares.values()) - 1.0) < 1e-6, f"{key}.shares", "they must add up to 1")
-        need(phase.length >= 8 and phase.rows >= 1, key, "length must be at least 8, rows at least 1")
+        need(
+            good and abs(sum(phase.shares.values()) - 1.0) < 1e-6,
+            f"{key}.shares",
+            "they must add up to 1",
+            "合计须为 1",
+        )
+        need(
+            phase.length >= 8 and phase.rows >= 1,
+            key,
+            "length must be at least 8, rows at least 1",
+            "length 至少为 8，rows 至少为 1",
+        )
         micro = max(1, (run.micro_tokens or 1) // phase.length)
-        need(phase.rows % min(micro, phase.rows) == 0, f"{key}.rows", f"no multiple of {micro} rows a forward pass")
-    need(last == 1.0, "phase", "the last must end at 1")
-    need(recipe.data.max_repeats > 0, "data.max_repeats", "more than 0")
-    need(run.steps >= 1, "run.steps", "at least 1")
-    need(0 <= run.seed < 1 << 63, "run.seed", "0 or more, below 2 ** 63")
-    need(run.minutes is None or run.minutes > 0, "run.minutes", "more than 0")
-    need(run.log_steps >= 1 and run.keep >= 1 and run.shard_mb >= 1, "run", "log_steps, keep, shard_mb: at least 1")
+        need(
+            phase.rows % min(micro, phase.rows) == 0,
+            f"{key}.rows",
+            f"no multiple of {micro} rows a forward pass",
+            f"不是每次前向 {micro} 行的整数倍",
+        )
+    need(last == 1.0, "phase", "the last must end at 1", "最后一个阶段须止于 1")
+    need(recipe.data.max_repeats > 0, "data.max_repeats", "more than 0", "须大于 0")
+    need(run.steps >= 1, "run.steps", "at least 1", "至少为 1")
+    need(0 <= run.seed < 1 << 63, "run.seed", "0 or more, below 2 ** 63", "须不小于 0 且小于 2 ** 63")
+    need(run.minutes is None or run.minutes > 0, "run.minutes", "more than 0", "须大于 0")
+    need(
+        run.log_steps >= 1 and run.keep >= 1 and run.shard_mb >= 1,
+        "run",
+        "log_steps, keep, shard_mb: at least 1",
+        "log_steps、keep、shard_mb 至少为 1",
+    )
     need(
         (run.micro_tokens is None or run.micro_tokens >= 1) and run.save_minutes > 0,
         "run",
         "micro_tokens and save_minutes: more than 0",
+        "micro_tokens 和 save_minutes 须大于 0",
     )
-    need(run.dtype in ("auto", "bfloat16", "float32"), "run.dtype", "auto, bfloat16 or float32")
-    need(run.compile in ("auto", "on", "off"), "run.compile", "auto, on or off")
-    need(rate.matrices in ("muon", "adamw"), "rate.matrices", "muon or adamw")
-    need(rate.peak > 0 and rate.clip > 0, "rate", "peak and clip: more than 0")
-    need(0.0 <= rate.stable < 1.0 and 0.0 <= rate.floor <= 1.0, "rate", "stable below 1, floor from 0 to 1")
-    need(0.0 <= rate.momentum < 1.0 and rate.decay >= 0.0, "rate", "momentum from 0 to below 1, decay 0 or more")
-    need(rate.warmup_steps >= 0, "rate.warmup_steps", "0 or more")
-    need(min(recipe.balance.early, recipe.balance.late) >= 0.0, "balance", "early and late: 0 or more")
-    need(check.every_steps >= 0 and check.length >= 8, "check", "every_steps 0 or more, length at least 8")
-    need(check.sample_tokens >= 1, "check.sample_tokens", "at least 1")
+    need(
+        run.dtype in ("auto", "bfloat16", "float32"),
+        "run.dtype",
+        "auto, bfloat16 or float32",
+        "可选 auto、bfloat16、float32",
+    )
+    need(run.compile in ("auto", "on", "off"), "run.compile", "auto, on or off", "可选 auto、on、off")
+    need(rate.matrices in ("muon", "adamw"), "rate.matrices", "muon or adamw", "可选 muon、adamw")
+    need(rate.peak > 0 and rate.clip > 0, "rate", "peak and clip: more than 0", "peak 和 clip 须大于 0")
+    need(
+        0.0 <= rate.stable < 1.0 and 0.0 <= rate.floor <= 1.0,
+        "rate",
+        "stable below 1, floor from 0 to 1",
+        "stable 须小于 1，floor 在 0 到 1 之间",
+    )
+    need(
+        0.0 <= rate.momentum < 1.0 and rate.decay >= 0.0,
+        "rate",
+        "momentum from 0 to below 1, decay 0 or more",
+        "momentum 须在 0 到 1 之间（不含 1），decay 不小于 0",
+    )
+    need(rate.warmup_steps >= 0, "rate.warmup_steps", "0 or more", "须不小于 0")
+    need(
+        min(recipe.balance.early, recipe.balance.late) >= 0.0,
+        "balance",
+        "early and late: 0 or more",
+        "early 和 late 须不小于 0",
+    )
+    need(
+        check.every_steps >= 0 and check.length >= 8,
+        "check",
+        "every_steps 0 or more, length at least 8",
+        "every_steps 不小于 0，length 至少为 8",
+    )
+    need(check.sample_tokens >= 1, "check.sample_tokens", "at least 1", "至少为 1")

@@ -10,7 +10,7 @@ from ..config import ModelConfig
 from ..data.encode import ROLES, Encoder, Messages
 from ..data.readers import read
 from ..data.tokens import TokenSet, load_sets, write_set
-from ..errors import FathomError
+from ..errors import Both, FathomError
 from .recipe import Recipe
 
 __all__ = ["OWN", "open_sets"]
@@ -46,10 +46,17 @@ def conversations(path: Path) -> Iterator[Messages]:
             isinstance(m, dict) and m.get("role") in ROLES and isinstance(m.get("content"), str) for m in messages
         )
         if not good or not any(m["role"] == "assistant" and m["content"] for m in messages):
-            problem = f'record {number}: expected {{"messages": [...]}} of role and content, with an answer'
+            form = '{"messages": [...]}'
+            problem = Both(
+                f"record {number}: expected {form} of role and content, with an answer",
+                f"第 {number} 条：应为 {form}，每条消息有 role 和 content，且有回答",
+            )
             raise FathomError("data_invalid", source=path, problem=problem)
         if any(m["role"] == "system" for m in messages[1:]):  # which templates move or refuse
-            problem = f"record {number}: a system message stands first or not at all"
+            problem = Both(
+                f"record {number}: a system message stands first or not at all",
+                f"第 {number} 条：system 消息只能放在最前面",
+            )
             raise FathomError("data_invalid", source=path, problem=problem)
         yield messages
 
@@ -59,15 +66,21 @@ def _check_lengths(recipe: Recipe, config: ModelConfig) -> None:
     lengths = {f"phase.{i}.length": phase.length for i, phase in enumerate(recipe.phase)}
     for key, length in (lengths | {"check.length": recipe.check.length}).items():
         if length > most:
-            problem = f"{length} is more than {most}, the model's context"
+            problem = Both(
+                f"{length} is more than {most}, the model's context", f"{length} 超过模型的上下文长度 {most}"
+            )
             raise FathomError("recipe_invalid", path="recipe", key=key, problem=problem)
 
 
 def _check_heldout(recipe: Recipe, sets: Mapping[str, TokenSet]) -> None:
     for name in recipe.check.heldout:
-        problem = f"no set {name!r}; known: {', '.join(sets)}"
+        known = ", ".join(sets)
+        problem = Both(f"no set {name!r}; known: {known}", f"没有集 {name!r}；可用：{known}")
         if name in sets and not sets[name].meta["bytes"]:
-            problem = f"the set {name!r} does not tell the bytes of its text; sets held out by `fathom data build` do"
+            problem = Both(
+                f"the set {name!r} does not tell the bytes of its text; sets held out by `fathom data build` do",
+                f"集 {name!r} 没有记录文本的字节数；`fathom data build` 留出的集才有",
+            )
         elif name in sets:
             continue
         raise FathomError("recipe_invalid", path="recipe", key="check.heldout", problem=problem)
