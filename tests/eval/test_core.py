@@ -229,8 +229,17 @@ def test_the_shipped_items_of_every_task_can_be_asked(llm: LLM, monkeypatch: pyt
     assert all(row["n"] == 1 for row in rows)
 
 
-def test_the_fingerprint_hangs_on_every_byte_and_name(suite: Path) -> None:
+def test_the_fingerprint_hangs_on_every_byte_and_name(
+    suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = tasks.fingerprint()
+    for name in tasks._RULES:
+        (tmp_path / name).write_bytes(Path(tasks.__file__).with_name(name).read_bytes())
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks, "__file__", str(tmp_path / "tasks.py"))
+        assert tasks.fingerprint() == before
+        (tmp_path / "wording.py").write_text("")
+        assert tasks.fingerprint() != before
     path = suite / "tables.jsonl"
     content = path.read_bytes()
     try:

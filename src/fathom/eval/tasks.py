@@ -18,6 +18,7 @@ __all__ = ["ITEMS", "LANGUAGES", "TASKS", "Item", "Task", "fingerprint", "items"
 Item = Mapping[str, Any]
 ITEMS = ASSETS / "eval"
 LANGUAGES = ("zh", "en")
+_RULES = ("needle.py", "scorers.py", "tasks.py", "wording.py")
 FRAME = 96  # tokens of a needle's prompt that are the question and the chat's frame
 
 
@@ -73,9 +74,10 @@ def prose(language: str) -> Path:
 
 
 def fingerprint() -> str:
-    """SHA-256 over names and contents of all files of the suite: equal ones make scores comparable."""
+    """SHA-256 over names and contents of all files of the suite and of the modules that make and score items: equal
+    ones make scores comparable."""
     digest = hashlib.sha256()
-    for path in sorted(ITEMS.iterdir()):
+    for path in (*sorted(ITEMS.iterdir()), *map(Path(__file__).with_name, _RULES)):
         content = path.read_bytes()
         digest.update(f"{path.name} {len(content)}\n".encode() + content)
     return digest.hexdigest()

@@ -76,8 +76,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "条形：0 到 1 的得分及 95% 自助法区间。虚线：随机水平。▲ ▼：优于或劣于第一个模型，且区间不重叠。",
     ),
     "differ": (
-        "These results are not of the same items, so they don't compare.",
-        "这些结果所用的题目不同，不能相互比较。",
+        "These results are not of the same items and rules of scoring, so they don't compare.",
+        "这些结果所用的题目或评分规则不同，不能相互比较。",
     ),
     "windows": (
         "Bits per byte are over windows of {windows} tokens, so they don't compare; `fathom eval bpb --context` makes "
