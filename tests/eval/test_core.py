@@ -52,7 +52,7 @@ def test_every_task_has_n_score_interval_and_chance(found: Evaluation) -> None:
             for row in modes.values():
                 assert 0 <= row["low"] <= row["score"] <= row["high"] <= 1
                 assert 1 <= row["n"] <= 2
-    chances = {name: rows[name]["en"] for name in ("minimal_pairs", "intents", "everyday", "tables")}
+    chances = {name: rows[name]["en"] for name in ("minimal_pairs", "intents", "everyday", "extraction")}
     assert [next(iter(modes.values()))["chance"] for modes in chances.values()] == [0.5, 0.1667, None, 0.0]
     assert (found.result["skipped"], found.result["too_long"]) == ({}, {})
     assert found.result["limit"] == 2

@@ -47,10 +47,10 @@ TASKS: Mapping[str, Task] = {
         Task("everyday", "chat", 200, chance=None),
         Task("extraction", "chat", 160),
         Task("grounded", "chat", 120, parts="told", blind={"zh": "文中没有提到。", "en": "The text does not say."}),
-        Task("arithmetic", "chat", 120),
+        Task("arithmetic", "chat", 120, blind={"zh": "8", "en": "8"}),
         Task("constraints", "chat", 160, parts="check", blind={"zh": "OK", "en": "OK"}),
         Task("translation", "chat", 100, blind={"zh": "We are going to the park today.", "en": "今天我们去公园。"}),
-        Task("tables", "chat", 60),
+        Task("tables", "chat", 60, blind={"zh": "2", "en": "2"}),
         Task("tools", "tools", 120),
         Task("intents", "choice", 40, chance=1 / 6),
     )
