@@ -40,7 +40,7 @@ Figures = dict[str, float]
 
 class Stepper(NamedTuple):
     about: dict[str, Any]
-    backward: Callable[[], Tensor]  # forward and backward of a micro-batch; its loss
+    backward: Callable[[int], Tensor]  # forward and backward of so many micro-batches; their mean loss
     update: Callable[[], None]  # and gradients are none again
 
 
@@ -54,6 +54,7 @@ def load_fathom(args: argparse.Namespace) -> Stepper:
     from fathom.train.machine import default_dtype, pick_device
     from fathom.train.network import Micro, Network
     from fathom.train.optim import Optimizer
+    from fathom.train.passes import Passes
     from fathom.train.recipe import BalanceRecipe, RateRecipe
 
     rate, alpha = RateRecipe(), BalanceRecipe().late
@@ -74,10 +75,11 @@ def load_fathom(args: argparse.Namespace) -> Stepper:
         share=1 / args.micros,
     )
 
-    def backward() -> Tensor:
-        loss, balance, _ = network.loss(micro)
-        (loss + alpha * micro.share * balance).backward()
-        return loss.detach() * args.micros
+    passes = Passes(Passes.lanes_of(device))
+
+    def backward(count: int) -> Tensor:
+        passed = passes(network, [micro] * count, alpha)
+        return torch.stack([loss for loss, _, _ in passed]).mean() * args.micros
 
     def update() -> None:
         optimizer.clip(rate.clip)
@@ -107,11 +109,14 @@ def transformers_with(
     tokens = batch(args, model.config.vocab_size)
     inputs, targets = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
 
-    def backward() -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "autocast"):
-            loss = call(input_ids=inputs, labels=inputs, shift_labels=targets, use_cache=False).loss
-        (loss / args.micros).backward()
-        return loss.detach()
+    def backward(count: int) -> Tensor:
+        losses = []
+        for _ in range(count):
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "autocast"):
+                loss = call(input_ids=inputs, labels=inputs, shift_labels=targets, use_cache=False).loss
+            (loss / args.micros).backward()
+            losses.append(loss.detach())
+        return torch.stack(losses).mean()
 
     def update() -> None:
         optimizer.step()
@@ -167,7 +172,7 @@ def load_transformers(args: argparse.Namespace) -> Stepper:
 def step(stepper: Stepper, micros: int) -> Figures:
     """One step: seconds and CPU seconds of it, and of forward and backward alone."""
     wall, cpu = time.perf_counter(), time.process_time()
-    loss = statistics.fmean(stepper.backward().item() for _ in range(micros))
+    loss = stepper.backward(micros).item()
     half_wall, half_cpu = time.perf_counter() - wall, time.process_time() - cpu
     stepper.update()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

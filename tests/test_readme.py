@@ -27,7 +27,7 @@ def commands(page: str) -> list[list[str]]:
 
 def verbs(words: list[str]) -> list[str]:
     """``fathom models show mini --program`` -> ["models", "show"]."""
-    return words[1:3] if words[1] == "models" else words[1:2]
+    return words[1:3] if words[1] in ("data", "eval", "models", "train") else words[1:2]
 
 
 def test_both_languages_show_the_same_commands_and_code() -> None:

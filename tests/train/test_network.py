@@ -66,7 +66,7 @@ def test_a_document_does_not_see_its_neighbours(model: Model) -> None:
     one, other = tokens(), tokens()
     other[0, :cut] = tokens(9)[0, :cut]
     a, b = (network.hidden(t.view(1, -1), position, document.flatten(), LENGTH)[0] for t in (one, other))
-    assert torch.equal(a[cut:], b[cut:])
+    torch.testing.assert_close(a[cut:], b[cut:], rtol=0, atol=1e-5)  # products round by how rows are cut among threads
     assert not torch.equal(a[:cut], b[:cut])
     alone = model.config.hidden_size
     row = one[:1, cut:]

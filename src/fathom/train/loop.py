@@ -38,6 +38,7 @@ from .log import Log
 from .machine import MICRO_TOKENS, default_dtype, pick_device, product_peak
 from .network import Network, uses_varlen
 from .optim import Optimizer
+from .passes import Passes
 from .prompts import Prompts
 from .recipe import Recipe
 from .schedule import balance_at, phase_at, rate_at
@@ -104,6 +105,7 @@ class Trainer:
         self.optimizer = Optimizer(self.model, rate.matrices, rate.decay, rate.momentum)
         self.plain = Network(self.model, self.dtype, chunk=_CHUNK[self.device.type])
         self.network = self.plain
+        self.passes = Passes(1 if run.compile == "on" else Passes.lanes_of(self.device))
         self.prompts = Prompts(source, recipe.check.prompts)
         self.log = Log(folder / "metrics.jsonl")
         self.progress = _Progress(0, [0] * len(recipe.phase), 0.0)
@@ -137,6 +139,7 @@ class Trainer:
                 self._flush(marked)
         finally:
             feed.close()
+            self.passes.close()
         checkpoint = self.save()
         self._tell_repeats()
         if self._over() < 1.0:
@@ -249,13 +252,10 @@ class Trainer:
         rate, alpha = rate_at(recipe.rate, progress.step, over), balance_at(recipe.balance, over)
         micros = feed.step(phase, progress.phase_steps[phase])
         self.optimizer.clear()
-        losses, balances = [], []
-        loads: list[Tensor] = []
-        for micro in micros:
-            loss, balance, loads = self.network.loss(micro)
-            (loss + alpha * micro.share * balance).backward()
-            losses.append(loss.detach())
-            balances.append(balance.detach() * micro.share)
+        passed = self.passes(self.network, micros, alpha)
+        losses = [loss for loss, _, _ in passed]
+        balances = [balance * micro.share for (_, balance, _), micro in zip(passed, micros, strict=True)]
+        loads = passed[-1][2]
         norm = self.optimizer.clip(recipe.rate.clip)
         self.optimizer.step(rate)
         line = {"step": progress.step, "phase": phase, "rate": rate, "progress": round(over, 5)}

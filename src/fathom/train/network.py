@@ -213,9 +213,7 @@ class Network:
 
     def __init__(self, model: Model, dtype: torch.dtype, *, compiled: bool = False, chunk: int = 1024) -> None:
         self.model, self.dtype, self.chunk = model, dtype, chunk
-        if (
-            compiled
-        ):  # one code object serves every kind of layer and phase: above 8 versions it would fall back silently
+        if compiled:  # one code object serves every kind of layer and phase: above 8 versions it falls back silently
             torch._dynamo.config.recompile_limit = 64
         program: Program = model.program
         self._table = model.weights(program.ops[0])[0]
