@@ -96,6 +96,14 @@ def test_a_difference_is_marked_where_the_intervals_are_apart(tmp_path: Path) ->
     assert lines(text, "Chinese") == ["| Chinese | 1.5000 | 1.5000 | 1.5000 | 1.5000 | 4.2000 |"]
 
 
+def test_scores_of_different_numbers_of_items_are_never_marked(tmp_path: Path) -> None:
+    few = result("b", 0.9)
+    few["tasks"]["tables"]["zh"]["greedy"] = row(0.9, n=2)
+    greedy, _ = lines(markdown(load(written(tmp_path, result("a", 0.5), few)), "en"), "Tables")
+    assert "0.900 [0.80, 1.00]" in greedy
+    assert "▲" not in greedy
+
+
 def test_what_does_not_compare_is_said(tmp_path: Path) -> None:
     same = markdown(load(written(tmp_path, result("a", 0.5), result("b", 0.5))), "en")
     assert "don't compare" not in same

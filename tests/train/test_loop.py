@@ -19,7 +19,7 @@ from fathom.errors import FathomError
 from fathom.files import alone_in
 from fathom.reference import load_model
 from fathom.train import state
-from fathom.train.export import merge
+from fathom.train.export import export, merge
 from fathom.train.feed import Feed
 from fathom.train.log import read_log
 from fathom.train.loop import Trainer
@@ -236,3 +236,12 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
             tiny_run.trainer(recipe)
     path.write_bytes(content)
     assert state.latest(path.parent) == path
+
+
+def test_what_is_exported_samples_as_the_model_it_came_from(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "generation_config.json").write_text('{"temperature": 0.3, "repetition_penalty": 1.12}')
+    model = load_model(tiny_run.trainer(tiny_run.write_recipe(tmp_path), "run").recipe.model.folder)
+    merged = merge(export(model, source, tmp_path / "shards", shard_mb=1), tmp_path / "one")
+    assert json.loads((merged / "generation_config.json").read_text())["repetition_penalty"] == 1.12

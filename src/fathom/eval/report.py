@@ -135,9 +135,14 @@ def rows(results: Sequence[Result]) -> list[Row]:
 
 
 def mark(row: Row, place: int) -> str:
-    """Whether the model at ``place`` differs from the first by more than chance explains: the intervals are apart."""
+    """Whether the model at ``place`` differs from the first by more than chance explains: the intervals are apart.
+
+    Never where they were asked different numbers of items.
+    """
     first, other = row.scores[0], row.scores[place]
-    if place == 0 or first is None or other is None or (other.low <= first.high and first.low <= other.high):
+    if place == 0 or first is None or other is None or first.n != other.n:
+        return ""
+    if other.low <= first.high and first.low <= other.high:
         return ""
     return BETTER if (other.score > first.score) != (row.task in LOWER_IS_BETTER) else WORSE
 

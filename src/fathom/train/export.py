@@ -14,9 +14,15 @@ from ..files import atomic_folder
 from ..reference import Model
 from ..weights.safetensors import read_header
 
-__all__ = ["TOKENIZER_FILES", "export", "exported_step", "merge"]
+__all__ = ["COPIED", "export", "exported_step", "merge"]
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
+COPIED = (  # tokenizer and default sampling
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "generation_config.json",
+)
 
 
 _STEP = "fathom.step"
@@ -52,7 +58,7 @@ def export(model: Model, source: Path, target: Path, shard_mb: int = 16, *, step
         config = {k: v for k, v in model.config.to_dict().items() if k not in ("quantization_config", "dtype")}
         config["torch_dtype"] = "bfloat16"  # whatever the start was stored as
         (folder / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        for file in TOKENIZER_FILES:
+        for file in COPIED:
             if (source / file).is_file():
                 shutil.copyfile(source / file, folder / file)
     return target
@@ -75,7 +81,7 @@ def merge(source: Path, target: Path) -> Path:
     tensors = {name: tensor for file in files for name, tensor in load_file(file).items()}
     with atomic_folder(target) as folder:
         (folder / "model.safetensors").write_bytes(save(tensors, {"format": "pt"}))
-        for file in ("config.json", *TOKENIZER_FILES):
+        for file in ("config.json", *COPIED):
             if (source / file).is_file():
                 shutil.copyfile(source / file, folder / file)
     return target
