@@ -102,7 +102,7 @@ def test_an_own_server_tells_its_memory_and_a_dead_one_is_told_from_an_odd_answe
 def load_to_the_death(server: Server) -> None:
     assert measure(server.url, SMALL)["completed"] == 4
     assert server.rss_mib is None or server.rss_mib > 20
-    threading.Timer(0.5, os.kill, (server.pid, signal.SIGKILL)).start()
+    threading.Timer(2.5, os.kill, (server.pid, signal.SIGKILL)).start()  # past the first question
     endless = Load(requests=None, seconds=20, concurrency=2, prompt_tokens=20, decode_tokens=1900)
     with pytest.raises(FathomError, match="did not answer any more") as seen:
         measure(server.url, endless)
