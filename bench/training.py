@@ -6,7 +6,7 @@ A step is forward and backward of some micro-batches, then the optimiser. fathom
 machine: float32 masters, balance loss, clipping, Muon and AdamW.
 transformers gets DeepseekV2ForCausalLM with sdpa, AdamW (fused) and neither clipping nor balance loss; before the
 rounds every precision (autocast over float32 masters, bfloat16 weights) and experts implementation is tried on one
-micro-batch, then eager attention on the fastest and torch.compile on the two fastest, and the fastest of all takes part.
+micro-batch, then eager attention on the fastest and torch.compile on the two fastest; the fastest of all takes part.
 Both learn every token of the same batch. Each has a process of its own, the idle one sleeps; `--busy` doesn't wait for
 a quiet machine and judges by the CPU time of the processes. The last line is one JSON object.
 """
