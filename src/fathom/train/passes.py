@@ -29,7 +29,7 @@ class Passes:
         if lanes > 1:
             threads = max(1, torch.get_num_threads() // lanes)
             self._pool = ThreadPoolExecutor(lanes, "fathom-pass", torch.set_num_threads, (threads,))
-        self.lanes = lanes
+        self._lanes = lanes
 
     @staticmethod
     def lanes_of(device: torch.device) -> int:
@@ -37,7 +37,7 @@ class Passes:
 
     def __call__(self, network: Network, micros: Sequence[Micro], alpha: float) -> list[Passed]:
         """Losses in the order of ``micros``; gradients of loss + alpha * balance are left in the parameters."""
-        lanes = min(self.lanes, len(micros))
+        lanes = min(self._lanes, len(micros))
         if self._pool is None or lanes == 1:
             return [_backward(network, micro, alpha) for micro in micros]
         parameters = list(network.model.parameters())
@@ -54,23 +54,30 @@ class Passes:
             self._pool.shutdown()
 
 
-def _backward(network: Network, micro: Micro, alpha: float) -> Passed:
+def _forward(network: Network, micro: Micro, alpha: float) -> tuple[Tensor, Passed]:
+    """What is minimised, and what is told of it."""
     loss, balance, loads = network.loss(micro)
-    (loss + alpha * micro.share * balance).backward()
-    return loss.detach(), balance.detach(), loads
+    return loss + alpha * micro.share * balance, (loss.detach(), balance.detach(), loads)
+
+
+def _backward(network: Network, micro: Micro, alpha: float) -> Passed:
+    objective, passed = _forward(network, micro, alpha)
+    objective.backward()
+    return passed
 
 
 def _lane(
     network: Network, micros: Sequence[Micro], alpha: float, parameters: list[Tensor]
 ) -> tuple[list[Passed], list[Tensor]]:
-    passed: list[Passed] = []
+    """The passes of one lane and the sum of their gradients, in tensors of its own."""
+    told: list[Passed] = []
     sums: list[Tensor] = []
     for micro in micros:
-        loss, balance, loads = network.loss(micro)
-        gradients = torch.autograd.grad(loss + alpha * micro.share * balance, parameters)
+        objective, passed = _forward(network, micro, alpha)
+        gradients = torch.autograd.grad(objective, parameters)
         if sums:
             torch._foreach_add_(sums, gradients)
         else:
             sums = list(gradients)
-        passed.append((loss.detach(), balance.detach(), loads))
-    return passed, sums
+        told.append(passed)
+    return told, sums
