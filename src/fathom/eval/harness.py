@@ -29,7 +29,7 @@ from ..llm import LLM, SamplingParams
 from ..text.template import ChatTemplate
 from ..text.tokenizer import Tokenizer
 from ..weights.checkpoint import open_checkpoint
-from .likelihood import loglikelihoods
+from .likelihood import first_token, loglikelihoods
 
 try:
     import lm_eval
@@ -77,10 +77,7 @@ class _Texts:
 
     @property
     def prefix_token_id(self) -> int:
-        first = next((i for i in (self.tokenizer.bos_id, *self.ends) if i is not None), None)
-        if first is None:
-            raise FathomError("no_begin_token", path=self.tokenizer_name)
-        return first
+        return first_token(self.tokenizer, self.ends, self.tokenizer_name)
 
     @property
     def tokenizer_name(self) -> str:

@@ -7,24 +7,26 @@ from collections.abc import Callable, Sequence
 from ..engine.generation import ScoredToken
 from ..errors import FathomError
 from ..llm import LLM
+from ..text.tokenizer import Tokenizer
 
-__all__ = ["begin_token", "loglikelihoods"]
+__all__ = ["begin_token", "first_token", "loglikelihoods"]
 
 Report = Callable[[int, int], None]  # done, in all
 BATCH = 64  # sequences at once; what is noted of each token of them is in memory until they are summed
 
 
 def begin_token(llm: LLM) -> int:
-    """The token before a text's first: BOS, else the token that ends texts; ``no_begin_token`` where there is neither.
+    """The token before a text's first, as :func:`first_token`; ``no_tokenizer`` where the checkpoint has none."""
+    return first_token(llm.tokenizer, llm.end_ids, llm.path)
 
-    Raises ``no_tokenizer`` where the checkpoint has none.
-    """
-    tokenizer = llm.tokenizer
+
+def first_token(tokenizer: Tokenizer, ends: Sequence[int], path: object) -> int:
+    """BOS, else the first of the tokens that end texts; ``no_begin_token`` where there is neither."""
     if tokenizer.bos_id is not None:
         return tokenizer.bos_id
-    if not llm.end_ids:
-        raise FathomError("no_begin_token", path=llm.path)
-    return llm.end_ids[0]
+    if not ends:
+        raise FathomError("no_begin_token", path=path)
+    return ends[0]
 
 
 def loglikelihoods(
